@@ -1,0 +1,131 @@
+"""The report every flow returns: one object for text, JSON, Markdown and the Prefect artifact."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from autopack.errors import STATUS, ExitCode
+
+SCHEMA = "autopack.report/1"
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a reader may want to act on, where it is, and the command that mends it."""
+
+    code: str
+    severity: Severity
+    path: str
+    line: int | None
+    message: str
+    fix: str = ""
+
+
+@dataclass
+class Step:
+    """One step of a run and how long it took, in seconds."""
+
+    name: str
+    status: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A command that gets the user further, and why."""
+
+    why: str
+    command: str
+
+
+@dataclass
+class Writes:
+    """What a run wrote. `sql` counts index rows, `vectors` points, `files` workspace paths."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    upserted: int = 0
+    removed: int = 0
+    files: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape the report schema gives."""
+        return {
+            "sql": {"inserted": self.inserted, "updated": self.updated, "deleted": self.deleted},
+            "vectors": {"upserted": self.upserted, "deleted": self.removed},
+            "files": list(self.files),
+        }
+
+
+@dataclass
+class Report:
+    """What a flow run found, did and advises next."""
+
+    flow: str
+    execute: bool = False
+    exit_code: int = 0
+    engine: str = "direct"
+    flow_run_id: str | None = None
+    seconds: float = 0.0
+    targets: dict[str, str | None] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    writes: Writes = field(default_factory=Writes)
+    findings: list[Finding] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    next_steps: list[NextStep] = field(default_factory=list)
+    message: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    body: str = ""
+
+    @property
+    def status(self) -> str:
+        """One word for the outcome, as the schema lists them."""
+        if self.exit_code == ExitCode.CLEAN and self.next_steps:
+            return "followups"
+        return STATUS.get(ExitCode(self.exit_code), "failed")
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Time one step; it ends `done`, or `failed` when an exception leaves it."""
+        step = Step(name, "failed", 0.0)
+        self.steps.append(step)
+        began = time.monotonic()
+        try:
+            yield step
+            step.status = "done" if step.status == "failed" else step.status
+        finally:
+            step.seconds = round(time.monotonic() - began, 4)
+
+    def settle(self, strict: bool = False) -> Report:
+        """Set exit code 1 when a finding of severity `error` (under `strict`: any) is there."""
+        severities = {finding.severity for finding in self.findings}
+        if self.exit_code == ExitCode.CLEAN and ("error" in severities or (strict and severities)):
+            self.exit_code = int(ExitCode.FINDINGS)
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as the JSON object of schema `autopack.report/1`."""
+        return {
+            "schema": SCHEMA,
+            "flow": self.flow,
+            "status": self.status,
+            "exit_code": int(self.exit_code),
+            "message": self.message,
+            "execute": self.execute,
+            "engine": self.engine,
+            "flow_run_id": self.flow_run_id,
+            "seconds": round(self.seconds, 3),
+            "targets": self.targets,
+            "counts": self.counts,
+            "writes": self.writes.as_json(),
+            "findings": [asdict(finding) for finding in self.findings],
+            "steps": [asdict(step) for step in self.steps],
+            "next_steps": [asdict(step) for step in self.next_steps],
+            **self.extra,
+        }

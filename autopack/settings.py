@@ -1,0 +1,167 @@
+"""Which database and which Qdrant a run targets, and how to show them without secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote
+
+from autopack.errors import UsageError
+
+SQLITE_FILE = "autopack.db"
+_SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey", re.I)
+_URL = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>.*)$", re.S)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place a run may read or write: `url` connects, `shown` is safe to print."""
+
+    url: str = field(repr=False)
+    shown: str
+    source: str
+    api_key: str | None = field(default=None, repr=False)
+
+
+def workspace_root(workspace: str) -> Path:
+    """Return the checkout's root; it must hold `docs/`.
+
+    Raises:
+        UsageError: There is no `docs/` folder below it.
+    """
+    root = Path(workspace).expanduser()
+    if not (root / "docs").is_dir():
+        raise UsageError(
+            f"no docs/ folder in {workspace!r}",
+            next_step="pass --workspace PATH of a checkout that holds docs/",
+        )
+    return root.resolve()
+
+
+def database_target(
+    flag: str | None, root: Path, env: Mapping[str, str] | None = None
+) -> Target:
+    """Return the database by precedence: `--database-url`, `DATABASE_URL`, SQLite in the workspace.
+
+    Raises:
+        UsageError: The URL's scheme is neither PostgreSQL nor SQLite.
+    """
+    env = os.environ if env is None else env
+    for value, source in ((flag, "--database-url"), (env.get("DATABASE_URL"), "DATABASE_URL")):
+        if value:
+            return Target(_database_url(value, source, root), mask(value), source)
+    path = root / SQLITE_FILE
+    return Target(f"sqlite:///{path}", f"sqlite:///{path}", "default (DATABASE_URL is unset)")
+
+
+def _database_url(value: str, source: str, root: Path) -> str:
+    scheme, separator, rest = value.partition("://")
+    if separator and scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return f"postgresql+psycopg://{rest}"
+    if separator and scheme == "sqlite":
+        path = rest.removeprefix("/")
+        return f"sqlite:///{root / path}" if path else "sqlite://"
+    shown = scheme if separator else "a value without ://"
+    raise UsageError(
+        f"{source}: unknown database scheme ({shown})",
+        next_step="use postgresql://user:password@host/name or sqlite:///file.db",
+    )
+
+
+def qdrant_target(
+    flag: str | None, root: Path, env: Mapping[str, str] | None = None
+) -> Target | None:
+    """Return Qdrant by precedence: `--qdrant-host`, `QDRANT_HOST`; None when neither is set.
+
+    `embedded` (the engine inside this process), a URL, a host or host:port. The key is
+    `QDRANT_API_KEY`.
+
+    Raises:
+        UsageError: The value is no host, host:port or http(s) URL.
+    """
+    env = os.environ if env is None else env
+    for value, source in ((flag, "--qdrant-host"), (env.get("QDRANT_HOST"), "QDRANT_HOST")):
+        if value == "embedded":
+            return Target(str(root / ".autonomous_runs/_index/qdrant"), "embedded", source)
+        if value:
+            url = _qdrant_url(value, source)
+            return Target(url, mask(url), source, env.get("QDRANT_API_KEY") or None)
+    return None
+
+
+def _qdrant_url(value: str, source: str) -> str:
+    if re.match(r"https?://[^/\s]+", value):
+        return value
+    host = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?", value)
+    if not host or int(host["port"] or 1) > 65535:
+        raise UsageError(
+            f"{source}: {mask(value)!r} is no host, host:port or http(s) URL",
+            next_step="use embedded, localhost:6333 or https://host:6333",
+        )
+    return f"http://{host['host']}:{host['port'] or 6333}"
+
+
+def mask(url: str) -> str:
+    """Return the URL with its password, and any secret in its query, shown as `***`."""
+    match = _URL.match(url)
+    if not match:
+        return re.sub(r"[^@\s]*@", "***@", url)
+    rest, question, query = match["rest"].partition("?")
+    at = rest.rfind("@")
+    if at >= 0:
+        user, colon, _ = rest[:at].partition(":")
+        rest = f"{user}{':***' if colon else ''}{rest[at:]}"
+    masked = "&".join(_mask_pair(pair) for pair in query.split("&"))
+    return f"{match['scheme']}://{rest}{question}{masked}"
+
+
+def _mask_pair(pair: str) -> str:
+    key, equals, _ = pair.partition("=")
+    return f"{key}=***" if equals and _SECRET_KEYS.search(unquote(key)) else pair
+
+
+def secrets_of(url: str) -> set[str]:
+    """Return every spelling of the secrets inside a URL: raw and percent-decoded."""
+    match = _URL.match(url)
+    if not match:
+        return set()
+    rest, _, query = match["rest"].partition("?")
+    found = {value for key, value in parse_qsl(query) if _SECRET_KEYS.search(key)}
+    at = rest.rfind("@")
+    if at >= 0:
+        user, _, password = rest[:at].partition(":")
+        # A password equal to the user name hides nothing, and masking it would garble messages.
+        found |= {password, unquote(password)} - {user, ""}
+    return found
+
+
+class Redactor:
+    """Replaces every known secret in a text; the last gate before anything is printed."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def learn(self, *urls_or_keys: str | None) -> None:
+        """Remember the secrets inside these URLs; a value that is no URL is one itself."""
+        for value in urls_or_keys:
+            if value:
+                self._secrets |= secrets_of(value) if "://" in value else {value}
+
+    def learn_environment(self, env: Mapping[str, str]) -> None:
+        """Remember the secrets of every environment variable that may hold one."""
+        for key, value in env.items():
+            if "://" in value:
+                self.learn(value)
+            elif _SECRET_KEYS.search(key) and len(value) >= 4:
+                self._secrets.add(value)
+
+    def __call__(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+
+redact = Redactor()
