@@ -1,0 +1,1 @@
+"""The only hands of Autopack: disk, databases and vectors. Errors are translated here."""

@@ -1,0 +1,54 @@
+"""Read ledgers from disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from autopack.errors import Unreachable
+from autopack.sot.counts import Census, take_census
+from autopack.sot.ledgers import LEDGERS, Ledger
+from autopack.sot.segment import segment
+from autopack.sot.segments import Segments
+
+
+@dataclass(frozen=True)
+class LedgerFile:
+    """A ledger as it is on disk."""
+
+    ledger: Ledger
+    data: bytes
+    sha256: bytes
+
+    @cached_property
+    def segments(self) -> Segments:
+        """The segments; computed once, when something asks."""
+        return segment(self.ledger, self.data)
+
+    @cached_property
+    def census(self) -> Census:
+        """The ids; computed once, when something asks."""
+        return take_census(self.ledger, self.segments)
+
+
+def read_ledgers(root: Path) -> list[LedgerFile]:
+    """Read every ledger that exists below `root`, in canonical order.
+
+    Raises:
+        Unreachable: A ledger is there but cannot be read.
+    """
+    found = []
+    for ledger in LEDGERS:
+        try:
+            data = (root / ledger.path).read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Unreachable(
+                f"{ledger.path}: {error.strerror}",
+                next_step=f"make {ledger.path} a readable file",
+            ) from None
+        found.append(LedgerFile(ledger, data, sha256(data).digest()))
+    return found

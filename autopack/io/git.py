@@ -1,0 +1,66 @@
+"""Which commit a checkout stands on, and whether one commit precedes another."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from autopack.deadline import Deadline
+
+
+def checkout_id(root: Path) -> str:
+    """Return a name for this checkout on this host that holds no path."""
+    return hashlib.sha256(f"{platform.node()}\n{root}".encode()).hexdigest()[:16]
+
+
+def head_commit(root: Path) -> str | None:
+    """Return the commit id of HEAD by reading `.git`, or None outside a plain checkout."""
+    git = root / ".git"
+    try:
+        if git.is_file():
+            git = (root / git.read_text().removeprefix("gitdir:").strip()).resolve()
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        common = git / "commondir"
+        shared = (git / common.read_text().strip()).resolve() if common.exists() else git
+        return _resolve(shared, head.removeprefix("ref: "))
+    except OSError:
+        return None
+
+
+def _resolve(git: Path, ref: str) -> str | None:
+    loose = git / ref
+    if loose.exists():
+        return loose.read_text().strip()
+    packed = git / "packed-refs"
+    lines = packed.read_text().splitlines() if packed.exists() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {ref}")), None)
+
+
+Order = Literal["same", "older", "newer", "unknown"]
+
+
+def compare_commits(root: Path, ours: str | None, theirs: str | None, deadline: Deadline) -> Order:
+    """Tell how our commit stands to theirs; `unknown` when they have diverged or git can't say."""
+    if not ours or not theirs:
+        return "unknown"
+    if ours == theirs:
+        return "same"
+    if _is_ancestor(root, ours, theirs, deadline):
+        return "older"
+    return "newer" if _is_ancestor(root, theirs, ours, deadline) else "unknown"
+
+
+def _is_ancestor(root: Path, first: str, second: str, deadline: Deadline) -> bool:
+    command = ["git", "-C", str(root), "merge-base", "--is-ancestor", first, second]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=deadline.cap(10, "asking git"), check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -1,0 +1,35 @@
+"""Ledger ids: `BUILD-170.10` is a prefix and a tuple of integers, so it is not `170.1`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from uuid import NAMESPACE_URL, uuid5
+
+_ID = re.compile(r"(?P<prefix>[A-Z]+)-(?P<numbers>\d+(?:\.\d+)*)")
+_NAMESPACE = uuid5(NAMESPACE_URL, "autopack:sot")
+
+
+def sort_key(ident: str) -> tuple[int, ...]:
+    """Return the integers of an id, for ordering; an id without any sorts first."""
+    match = _ID.match(ident)
+    return tuple(int(part) for part in match["numbers"].split(".")) if match else ()
+
+
+def base(ident: str) -> str:
+    """Return the id without its dotted part: `BUILD-170.10` → `BUILD-170`."""
+    return ident.partition(".")[0]
+
+
+def point_id(path: str, kind: str, ident: str, ordinal: int) -> str:
+    """Return the vector id of one entry: a uuid5 of its key, the same on every machine."""
+    return str(uuid5(_NAMESPACE, f"{path}\n{kind}\n{ident}\n{ordinal}"))
+
+
+def slug(heading: str) -> str:
+    """Return a stable key for a heading without an id: lower case, words joined by `-`."""
+    kept = (
+        char if unicodedata.category(char)[0] in "LN" or char == "_" else " "
+        for char in heading.lower()
+    )
+    return "-".join("".join(kept).split())[:120]

@@ -1,0 +1,34 @@
+"""Which files are ledgers and what their entries look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """One canonical file. `prefix` is the id prefix of its entries, if they carry ids."""
+
+    stem: str
+    suffix: Literal[".md", ".json"] = ".md"
+    prefix: str | None = None
+    columns: int = 5
+
+    @property
+    def path(self) -> str:
+        """Workspace-relative path, with `/`."""
+        return f"docs/{self.stem}{self.suffix}"
+
+
+LEDGERS: tuple[Ledger, ...] = (
+    Ledger("BUILD_HISTORY", prefix="BUILD"),
+    Ledger("ARCHITECTURE_DECISIONS", prefix="DEC"),
+    Ledger("DEBUG_LOG", prefix="DBG"),
+    Ledger("CHANGELOG"),
+    Ledger("FUTURE_PLAN"),
+    Ledger("PROJECT_INDEX", suffix=".json"),
+    Ledger("LEARNED_RULES", suffix=".json"),
+)
+BY_PATH = {ledger.path: ledger for ledger in LEDGERS}
+BY_STEM = {ledger.stem: ledger for ledger in LEDGERS}

@@ -1,0 +1,197 @@
+"""Cut a ledger's bytes into segments; nothing is lost, whatever the file looks like.
+
+The rules come from real ledgers: an entry heading is `##` or `###`, a blank and the ledger's own
+prefix at column 0, also inside an open code fence (an orphan fence must not swallow an entry);
+an h1 is never an entry. Lines end at LF only, so a form feed or a lone CR cuts nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from autopack.sot.ids import slug
+from autopack.sot.json_members import segment_json
+from autopack.sot.ledgers import Ledger
+from autopack.sot.segments import Kind, Note, Segments
+
+_FENCE = re.compile(rb"(?:\A|\n) {0,3}(`{3,}|~{3,})([^\n]*)")
+_DELIMITER = re.compile(rb"\|[ \t:|-]*-[ \t:|-]*\r?\n?")
+_INDEX_TITLE = re.compile(rb"INDEX\b", re.I)
+
+
+def segment(ledger: Ledger, data: bytes) -> Segments:
+    """Return the segments of one ledger file."""
+    if ledger.suffix == ".json":
+        return segment_json(data)
+    if ledger.prefix is None:
+        return _segment_headings(data)
+    return _Cutter(ledger, data).run()
+
+
+def open_fence(data: bytes, start: int, end: int) -> int | None:
+    """Return the offset of the code fence that is open at `end`, looking from `start`.
+
+    A fence closes with the same character, at least as many, and nothing behind
+    (CommonMark 0.31, 4.5 Fenced code blocks).
+    """
+    fence: bytes | None = None
+    opened: int | None = None
+    for match in _FENCE.finditer(data, start, end):
+        mark, info = match[1], match[2]
+        if fence is None:
+            if mark[:1] == b"`" and b"`" in info:
+                continue
+            fence, opened = mark, match.start(1)
+        elif mark[0] == fence[0] and len(mark) >= len(fence) and not info.strip():
+            fence = opened = None
+    return opened
+
+
+@cache
+def _landmarks(prefix: str) -> re.Pattern[bytes]:
+    """Match what can begin a segment: a heading up to h3, or a row that looks like INDEX."""
+    own = prefix.encode() + rb"-\d+(?:\.\d+)*"
+    heading = rb"(#{1,3})[ \t]+(?:(" + own + rb")|([^\n]*))"
+    row = rb"\|[ \t]*\d{4}-\d\d-\d\d[^|\n]*\|[ \t]*(" + own + rb")[ \t]*\|"
+    return re.compile(rb"\n(?:" + heading + rb"|" + row + rb")")
+
+
+def _segment_headings(data: bytes) -> Segments:
+    """Cut a ledger without ids (changelog, plan) at every h2 and h3 outside code."""
+    out = Segments(data)
+    out.add(0, Kind.PREAMBLE, "")
+    fenced_from = 0
+    for match in re.finditer(rb"(?:\A|\n)(#{2,3})[ \t]+([^\n]*)", data):
+        start = match.start(1)
+        if open_fence(data, fenced_from, start) is not None:
+            continue
+        fenced_from = start
+        _begin(out, start, Kind.SECTION, _heading_slug(match[2]))
+    return out.close()
+
+
+def _begin(out: Segments, start: int, kind: int, ident: str) -> None:
+    """Begin a segment; an empty one that would start at the same byte is replaced."""
+    if out.starts and out.starts[-1] == start:
+        out.kinds[-1], out.idents[-1] = kind, ident
+    else:
+        out.add(start, kind, ident)
+
+
+def _heading_slug(text: bytes) -> str:
+    return slug(text.decode("utf-8", "replace")) or "untitled"
+
+
+class _Cutter:
+    """One pass over a ledger whose entries carry ids."""
+
+    def __init__(self, ledger: Ledger, data: bytes) -> None:
+        self.ledger = ledger
+        self.data = data
+        self.out = Segments(data)
+        self.level = 0  # of the heading whose section is open; 0 before the first
+        self.in_index = False
+        self.index_from = 0
+        self.stray_table: tuple[int, bool] = (-1, False)
+
+    def run(self) -> Segments:
+        self.out.add(0, Kind.PREAMBLE, "")
+        assert self.ledger.prefix
+        pattern = _landmarks(self.ledger.prefix)
+        if first := pattern.match(b"\n" + self.data[:4096]):
+            self._landmark(first, shift=-1)
+        for match in pattern.finditer(self.data):
+            self._landmark(match)
+        self._close_index(len(self.data))
+        return self.out.close()
+
+    def _landmark(self, match: re.Match[bytes], shift: int = 0) -> None:
+        start = match.start() + 1 + shift
+        if match[4] is not None:
+            if not self.in_index:
+                self._stray(start, match[4])
+        elif match[2] is not None and len(match[1]) > 1:
+            self._entry(start, len(match[1]), match[2])
+        else:
+            self._heading(start, len(match[1]), match[3] or match[2] or b"")
+
+    def _entry(self, start: int, level: int, ident: bytes) -> None:
+        self._close_index(start)
+        fence = open_fence(self.data, self.out.starts[-1], start)
+        if fence is not None:
+            line = self.data.count(b"\n", 0, fence) + 1
+            message = f"{ident.decode()} starts inside the code fence opened on line {line}"
+            self.out.notes.append(Note("fence_recovered", start, message))
+        _begin(self.out, start, Kind.SECTION, ident.decode())
+        self.level = level
+
+    def _heading(self, start: int, level: int, text: bytes) -> None:
+        """An h1-h3 without an own id closes a section of its own level or deeper."""
+        if level > (self.level or 2) or (level == 1 and not self.level):
+            return  # the file's title belongs to the preamble
+        if not self.in_index and open_fence(self.data, self.out.starts[-1], start) is not None:
+            return
+        self._close_index(start)
+        foreign = re.match(rb"([A-Z]{2,})-\d+", text)
+        if foreign and level > 1:
+            message = f"heading with a foreign id is no entry of this ledger: {text.decode('utf-8', 'replace').strip()[:80]}"
+            self.out.notes.append(Note("foreign_heading", start, message))
+        _begin(self.out, start, Kind.TEXT, _heading_slug(text))
+        self.level = level
+        if level == 2 and _INDEX_TITLE.match(text):
+            self.in_index, self.index_from = True, self.data.find(b"\n", start) + 1 or start
+
+    def _stray(self, start: int, ident: bytes) -> None:
+        if self._inside_table(start) or open_fence(self.data, self.out.starts[-1], start) is not None:
+            return
+        _begin(self.out, start, Kind.STRAY_ROW, ident.decode())
+        self.out.notes.append(Note("stray_row", start, f"row of {ident.decode()} outside the INDEX table"))
+        end = self.data.find(b"\n", start) + 1
+        if 0 < end < len(self.data):
+            self.out.add(end, Kind.TEXT, "")
+
+    def _inside_table(self, start: int) -> bool:
+        """Tell whether the run of `|` lines around this row has a delimiter row: then it is content."""
+        begin = start
+        while begin > 0:
+            previous = self.data.rfind(b"\n", 0, begin - 1) + 1
+            if self.data[previous : previous + 1] != b"|":
+                break
+            if _DELIMITER.fullmatch(self.data[previous:begin]):
+                return True
+            begin = previous
+        return False
+
+    def _close_index(self, end: int) -> None:
+        """Cut the rows of the INDEX section that ends at `end`."""
+        if not self.in_index:
+            return
+        self.in_index = False
+        seen_delimiter = False
+        at = self.index_from
+        while at < end:
+            after = self.data.find(b"\n", at, end) + 1 or end
+            if self.data[at : at + 1] != b"|":
+                if self.out.starts[-1] != at and self.out.kinds[-1] != Kind.TEXT:
+                    self.out.add(at, Kind.TEXT, "")
+            elif _DELIMITER.fullmatch(self.data, at, after):
+                seen_delimiter = True
+            elif seen_delimiter:
+                self._row(at, after)
+            at = after
+
+    def _row(self, start: int, end: int) -> None:
+        cells = self.data[start:end].split(b"|")
+        cell = cells[2].strip() if len(cells) > 2 else b""
+        assert self.ledger.prefix
+        own = re.fullmatch(self.ledger.prefix.encode() + rb"-\d+(?:\.\d+)*", cell)
+        ident = cell.decode("utf-8", "replace")[:120]
+        _begin(self.out, start, Kind.ROW if own else Kind.NON_ID_ROW, ident.replace("\0", ""))
+        if not own:
+            message = f"the id cell of this INDEX row holds no {self.ledger.prefix} id: {ident!r}"
+            self.out.notes.append(Note("non_id_row", start, message))
+        surplus = len(cells) - 2 - self.ledger.columns
+        if surplus > 0:
+            message = f"{surplus} raw | inside the cells of {ident}; Markdown renderers drop text here"
+            self.out.notes.append(Note("overflow_cells", start, message))

@@ -1,0 +1,74 @@
+"""A ledger cut into segments that join back to the exact bytes of the file."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What a segment is. The values are stored; never renumber them."""
+
+    PREAMBLE = 0
+    TEXT = 1
+    ROW = 2
+    NON_ID_ROW = 3
+    STRAY_ROW = 4
+    SECTION = 5
+    MEMBER = 6
+
+
+ENTRY_KINDS = frozenset({Kind.ROW, Kind.STRAY_ROW, Kind.SECTION, Kind.MEMBER})
+"""Kinds that are entries of a ledger; the others keep the bytes between them."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """An oddity of a ledger, named, at a byte offset."""
+
+    code: str
+    offset: int
+    message: str
+    severity: str = "info"
+
+
+@dataclass
+class Segments:
+    """The segments of one file, column by column, so that a million of them stay small.
+
+    Segment `i` is `data[starts[i]:starts[i] + lengths[i]]`; the segments tile the file.
+    """
+
+    data: bytes
+    starts: array[int] = field(default_factory=lambda: array("Q"))
+    lengths: array[int] = field(default_factory=lambda: array("Q"))
+    kinds: bytearray = field(default_factory=bytearray)
+    idents: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def add(self, start: int, kind: int, ident: str) -> None:
+        """Begin a segment at `start`; the one before it ends there."""
+        self.starts.append(start)
+        self.kinds.append(kind)
+        self.idents.append(ident)
+
+    def close(self) -> Segments:
+        """Fill in the lengths once every start is known."""
+        ends = self.starts[1:]
+        ends.append(len(self.data))
+        self.lengths = array("Q", map(int.__sub__, ends, self.starts))
+        return self
+
+    def content(self, i: int) -> bytes:
+        """Return the exact bytes of segment `i`."""
+        start = self.starts[i]
+        return self.data[start : start + self.lengths[i]]
+
+    def entries(self) -> Iterator[int]:
+        """Yield the indexes of the segments that are entries."""
+        return (i for i, kind in enumerate(self.kinds) if kind in ENTRY_KINDS)
