@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from autopack.errors import STATUS, ExitCode
+from autopack.errors import STATUS, AutopackError, ExitCode
 
 SCHEMA = "autopack.report/1"
 Severity = Literal["error", "warning", "info"]
@@ -82,6 +82,8 @@ class Report:
     message: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     body: str = ""
+    # Raw bytes for stdout in place of the text report; never part of the JSON.
+    extra_stdout: bytes | None = field(default=None, repr=False)
 
     @property
     def status(self) -> str:
@@ -101,6 +103,15 @@ class Report:
             step.status = "done" if step.status == "failed" else step.status
         finally:
             step.seconds = round(time.monotonic() - began, 4)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Let an `AutopackError` that leaves the block carry this report and what it holds."""
+        try:
+            yield
+        except AutopackError as error:
+            error.report = self
+            raise
 
     def settle(self, strict: bool = False) -> Report:
         """Set exit code 1 when a finding of severity `error` (under `strict`: any) is there."""

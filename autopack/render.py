@@ -1,0 +1,198 @@
+"""A report as terminal text and as Markdown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from autopack.report import Finding, NextStep, Report
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_COLOURS = {"error": "31", "warning": "33", "info": "36", "good": "32", "dim": "2", "bold": "1"}
+_SHOWN = 200
+
+
+def text(report: Report, *, colour: bool = False) -> str:
+    """Return the report for a terminal; the last line is the status line."""
+    report, paint = _cleaned(report), _painter(colour)
+    steps = [f"{name:<28} {status:<8} {seconds}" for name, status, seconds in _steps(report)]
+    counts = [f"{key:<28} {value}" for key, value in _pairs(report.counts)]
+    advice = [line for step in report.next_steps for line in (step.why, f"  {step.command}")]
+    blocks = [
+        [report.body.rstrip("\n")] if report.body.strip() else [],
+        _section("targets", _targets(report), paint),
+        _section("steps", steps, paint),
+        _section("counts", counts, paint),
+        _section("writes", _writes(report), paint),
+        _section(_headline(report.findings), _findings(report.findings, paint), paint),
+        _section("next", advice, paint),
+    ]
+    shown = "\n\n".join("\n".join(block) for block in blocks if block)
+    tail = paint(status_line(report), "good" if report.exit_code == 0 else "error")
+    return f"{shown}\n\n{tail}\n" if shown else f"{tail}\n"
+
+
+def status_line(report: Report) -> str:
+    """Return the one line that says how the run ended."""
+    what = report.message or _summary(report)
+    mode = "executed" if report.execute else "dry run"
+    how = f"exit {int(report.exit_code)}, {mode}, {report.engine}, {report.seconds:.2f} s"
+    return f"{report.flow}: {report.status}{f' - {what}' if what else ''} ({how})"
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown, as the Prefect artifact shows it."""
+    report = _cleaned(report)
+    parts = [
+        f"# {report.flow}: {report.status}",
+        _md(status_line(report)),
+        f"```text\n{report.body.rstrip()}\n```" if report.body.strip() else "",
+        _table(("target", "address"), ((k, v or "not set") for k, v in report.targets.items())),
+        _table(("step", "status", "seconds"), _steps(report)),
+        _table(("count", "value"), _pairs(report.counts)),
+        _list("## Writes", _writes(report)),
+        _list(f"## {_headline(report.findings)}", _finding_rows(report.findings))
+        if report.findings
+        else "",
+        _list("## Next", (f"{s.why}: `{s.command}`" for s in report.next_steps), escape=False),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _summary(report: Report) -> str:
+    if report.findings:
+        return _headline(report.findings)
+    written = len(_writes(report))
+    return "nothing written" if report.execute and not written else ""
+
+
+def _painter(colour: bool) -> Any:
+    if not colour:
+        return lambda words, _kind: words
+    return lambda words, kind: f"\x1b[{_COLOURS[kind]}m{words}\x1b[0m"
+
+
+def _safe(words: str) -> str:
+    """Show control and direction marks as escapes, so that file content can't drive a terminal."""
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), words)
+
+
+def _flat(words: str) -> str:
+    return _safe(" ".join(words.split()))
+
+
+def _cleaned(report: Report) -> Report:
+    """Return a copy whose texts are safe to print, each on its one line except the body."""
+    return replace(
+        report,
+        body=_safe(report.body),
+        message=_flat(report.message),
+        targets={name: shown and _flat(shown) for name, shown in report.targets.items()},
+        writes=replace(report.writes, files=[_flat(name) for name in report.writes.files]),
+        findings=[
+            replace(f, path=_flat(f.path), message=_flat(f.message), fix=_flat(f.fix))
+            for f in report.findings
+        ],
+        next_steps=[NextStep(_flat(s.why), _flat(s.command)) for s in report.next_steps],
+    )
+
+
+def _section(title: str, lines: list[str], paint: Any) -> list[str]:
+    return [paint(title, "bold"), *(f"  {line}" for line in lines)] if lines else []
+
+
+def _targets(report: Report) -> list[str]:
+    return [f"{name:<28} {shown or 'not set'}" for name, shown in report.targets.items()]
+
+
+def _steps(report: Report) -> list[tuple[str, str, str]]:
+    return [(step.name, step.status, f"{step.seconds:.2f} s") for step in report.steps]
+
+
+def _pairs(counts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in counts.items():
+        if isinstance(value, dict) and value:
+            rows += _pairs(value, f"{prefix}{key}.")
+        else:
+            plain = isinstance(value, (str, int, float))
+            rows.append(
+                (
+                    _flat(f"{prefix}{key}"),
+                    _flat(str(value) if plain else json.dumps(value, default=str)),
+                )
+            )
+    return rows
+
+
+def _writes(report: Report) -> list[str]:
+    w = report.writes
+    sql = [
+        f"{n} {word}"
+        for n, word in ((w.inserted, "inserted"), (w.updated, "updated"), (w.deleted, "deleted"))
+        if n
+    ]
+    vectors = [f"{n} {word}" for n, word in ((w.upserted, "upserted"), (w.removed, "deleted")) if n]
+    return [
+        *([f"rows: {', '.join(sql)}"] if sql else []),
+        *([f"vectors: {', '.join(vectors)}"] if vectors else []),
+        *(f"file: {name}" for name in w.files),
+    ]
+
+
+def _headline(findings: list[Finding]) -> str:
+    by = Counter(finding.severity for finding in findings)
+    counts = [
+        f"{by[s]} {s}{'s' if by[s] != 1 and s != 'info' else ''}"
+        for s in ("error", "warning", "info")
+        if by[s]
+    ]
+    return f"findings: {', '.join(counts)}"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.path}:{finding.line}" if finding.line is not None else finding.path
+
+
+def _findings(findings: list[Finding], paint: Any) -> list[str]:
+    lines: list[str] = []
+    for f in findings[:_SHOWN]:
+        place = f"{_place(f)}: " if f.path else ""
+        lines.append(f"{place}{paint(f.severity, f.severity)} {f.code}: {f.message}")
+        if f.fix:
+            lines.append(f"    fix: {f.fix}")
+    return [*lines, *_rest(findings)]
+
+
+def _rest(findings: list[Finding]) -> list[str]:
+    more = len(findings) - _SHOWN
+    return [f"... and {more} more; --json lists them all"] if more > 0 else []
+
+
+def _finding_rows(findings: list[Finding]) -> list[str]:
+    rows = []
+    for f in findings[:_SHOWN]:
+        place = f"{_place(f)}: " if f.path else ""
+        rows.append(f"{place}{f.severity} {f.code}: {f.message}{f' Fix: {f.fix}' if f.fix else ''}")
+    return [*rows, *_rest(findings)]
+
+
+def _md(words: str) -> str:
+    """Escape what Markdown or HTML would act on."""
+    return re.sub(r"([\\`*_\[\]<>|#&~])", r"\\\1", words)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    body = [f"| {' | '.join(_md(cell) for cell in row)} |" for row in rows]
+    if not body:
+        return ""
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *body])
+
+
+def _list(title: str, lines: Iterable[str], *, escape: bool = True) -> str:
+    rows = [f"- {_md(line) if escape else line}" for line in lines]
+    return "\n".join([title, "", *rows]) if rows else ""

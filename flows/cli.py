@@ -1,0 +1,316 @@
+"""`main(flow)`: run a flow as a command, `python -m flows.<name>`.
+
+The whole command line is read first, then an engine is chosen, then the report is printed: as
+text, or with `--json` as the only thing on stdout. Every way to end has its exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from autopack.errors import AutopackError, ExitCode
+from autopack.report import Report
+from autopack.settings import database_target, qdrant_target, redact, workspace_root
+from flows.command import Command, parse
+from tasks import engine
+from tasks.engine import Between, CommandLineOnly, Flags, Positional, Run
+
+__all__ = ["Between", "CommandLineOnly", "Flags", "Positional", "main"]
+
+BACKSTOP_S = 0.7
+"""A run that is still stuck this long after its deadline is ended from outside its main thread."""
+SERVER_NEEDS_S = 30.0
+"""A run with less time than this starts no server of its own."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def main(*flows: Callable[..., Report]) -> NoReturn:
+    """Read the command line, run the flow, print its report and exit with its code."""
+    began = time.monotonic() - _process_age(flows[0])
+    redact.learn_environment(os.environ)
+    redact.learn(*(word for word in _urls(sys.argv[1:])))
+    command = parse(flows, sys.argv[1:])
+    with _Terminal(command.format) as terminal:
+        run = Run(engine.flow_name(command.fn), command.values, began=began)
+        given = command.values.get("max_seconds")
+        if isinstance(given, (int, float)):
+            run.ends = began + given
+        engine.protect(command.values)
+        code = _Session(command, run, terminal).finish()
+    _exit(code)
+
+
+def _exit(code: int) -> NoReturn:
+    raise SystemExit(code)
+
+
+def _urls(words: list[str]) -> list[str]:
+    """Return every URL on the command line, `--flag=URL` included: an error may quote it."""
+    return [
+        word.partition("=")[2] if word.startswith("-") and "=" in word else word
+        for word in words
+        if "://" in word
+    ]
+
+
+def _process_age(fn: Any) -> float:
+    """Return how long this process has been up: start-up counts, where it runs this one flow."""
+    if engine.plain(fn).__module__ != "__main__":
+        return 0.0
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            started = int(file.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, min(time.clock_gettime(time.CLOCK_BOOTTIME) - started, 60.0))
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+
+
+class _Session:
+    """One run from engine choice to printed report, under signals and the deadline's backstop."""
+
+    def __init__(self, command: Command, run: Run, terminal: _Terminal) -> None:
+        self.command, self.run, self.terminal = command, run, terminal
+        self.once = threading.Lock()
+        self.code: int | None = None
+
+    def finish(self) -> int:
+        """Run the flow; return the exit code, with the report printed."""
+        self._watch()
+        self._catch_signals()
+        try:
+            report = self._report()
+        except KeyboardInterrupt:
+            report = self._cut_short(ExitCode.INTERRUPTED, "interrupted")
+        except Terminated:
+            report = self._cut_short(ExitCode.TERMINATED, "terminated")
+        except BaseException as error:  # noqa: BLE001 - SystemExit, Prefect's own signals
+            report = engine.bug(self.run, error)
+        code = self.emit(report)
+        if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+            _end_at_once_on_signals(code)
+        return code
+
+    def _report(self) -> Report:
+        try:
+            with engine.deadline_alarm(self.run, self.command.values.get("max_seconds")):
+                return self._run_on_engine()
+        except AutopackError as error:
+            return self.run.report or self._published(engine.failed(self.run, error))
+        except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
+            return self._published(engine.bug(self.run, error))
+
+    def _run_on_engine(self) -> Report:
+        self._check_targets()
+        chosen = choose(self.command, self.run)
+        self.run.engine = chosen
+        if chosen == "direct":
+            return engine.run_direct(self.command.fn, self.run)
+        from tasks import server
+
+        server.connect(chosen, self.run)
+        return engine.run_prefect(self.command.fn, self.run)
+
+    def _check_targets(self) -> None:
+        """Refuse a bad workspace or URL before an engine is touched."""
+        values = self.command.values
+        if "workspace" in values:
+            root = workspace_root(values["workspace"])
+            if values.get("database_url"):
+                database_target(values["database_url"], root)
+            if values.get("qdrant_host"):
+                qdrant_target(values["qdrant_host"], root)
+
+    def _published(self, report: Report) -> Report:
+        from tasks.publish import record_audit
+
+        if self.run.execute and not self.run.published and report.exit_code != ExitCode.USAGE:
+            self.run.published = True
+            record_audit(self.run, report, max_wait_s=0.2)
+        return report
+
+    def _cut_short(self, code: ExitCode, word: str) -> Report:
+        error = AutopackError(word, next_step="run it again; every write is repeatable")
+        error.code = code
+        return self._published(engine.failed(self.run, error))
+
+    def emit(self, report: Report) -> int:
+        """Print the report once, whoever comes first: the run or the backstop."""
+        with self.once:
+            if self.code is None:
+                self.code = int(report.exit_code)
+                report.seconds = time.monotonic() - self.run.began
+                self.terminal.show(report)
+        return self.code
+
+    def _watch(self) -> None:
+        if self.run.ends is not None:
+            threading.Thread(target=self._backstop, name="deadline", daemon=True).start()
+
+    def _backstop(self) -> None:
+        """End a process that is stuck in C or in a peer that never answers."""
+        assert self.run.ends is not None
+        time.sleep(max(0.0, self.run.ends + BACKSTOP_S - time.monotonic()))
+        try:
+            late = engine.out_of_time(self.command.values["max_seconds"])
+            self.emit(self._published(engine.failed(self.run, late)))
+        finally:
+            os._exit(self.code if self.code is not None else int(ExitCode.DEADLINE))
+
+    def _catch_signals(self) -> None:
+        def terminate(_number: int, _frame: object) -> None:
+            _end_at_once_on_signals(ExitCode.TERMINATED)
+            raise Terminated
+
+        def interrupt(_number: int, _frame: object) -> None:
+            _end_at_once_on_signals(ExitCode.INTERRUPTED)
+            raise KeyboardInterrupt
+
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in ((signal.SIGTERM, terminate), (signal.SIGINT, interrupt)):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, handler)
+
+
+def _end_at_once_on_signals(code: int) -> None:
+    """From now on a second signal ends the process at once."""
+
+    def end(_number: int, _frame: object) -> None:
+        os._exit(int(code))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+
+def choose(command: Command, run: Run) -> str:
+    """Return the engine: the one asked for, or the best one that is at hand."""
+    if command.engine != "auto":
+        return command.engine
+    from tasks import server
+
+    if server.answers():
+        return "server"
+    left = run.ends - time.monotonic() if run.ends is not None else float("inf")
+    small = engine.options_of(command.fn).direct_when(command.values)
+    return "temporary" if run.execute and left >= SERVER_NEEDS_S and not small else "direct"
+
+
+class _Redacted:
+    """A text stream whose every write passes through the redactor."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> int:
+        self._stream.write(redact(words))
+        return len(words)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Terminal:
+    """stdout and stderr of one command: redacted, and stdout kept for the report under --json."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+
+    def __enter__(self) -> _Terminal:
+        self._before = sys.stdout, sys.stderr
+        try:
+            self._out = os.dup(1)
+        except OSError:  # started with stdout closed
+            self._out = os.open(os.devnull, os.O_WRONLY)
+        self.tty = os.isatty(self._out)
+        if self.form != "text":
+            self._point_stdout_at(2)
+        sys.stdout, sys.stderr = _Redacted(sys.stdout), _Redacted(sys.stderr)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        sys.stdout, sys.stderr = self._before
+
+    def _point_stdout_at(self, descriptor: int) -> None:
+        try:
+            os.dup2(descriptor, 1)
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+
+    def show(self, report: Report) -> None:
+        """Print the report in the chosen form, and one line on stderr if the job was not done."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+        cut_short = bool(report.message) and report.exit_code > ExitCode.FINDINGS
+        if cut_short:
+            self._say(f"{report.flow}: {report.message}")
+        if self.form == "text" and cut_short and not _has_content(report):
+            return
+        self._write(self._rendered(report))
+
+    def _rendered(self, report: Report) -> bytes:
+        if self.form == "json":
+            return json_bytes(report)
+        from autopack import render
+
+        if self.form == "markdown":
+            words = redact(render.markdown(report))
+        elif report.extra_stdout is not None:
+            return report.extra_stdout
+        else:
+            colour = self.tty and not os.environ.get("NO_COLOR")
+            words = redact(render.text(report, colour=colour))
+        return words.encode("utf-8", "backslashreplace")
+
+    def _say(self, line: str) -> None:
+        flat = redact(" ".join(line.split()))
+        with contextlib.suppress(OSError):
+            os.write(2, flat.encode("utf-8", "backslashreplace") + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._out, view) :]
+        except BrokenPipeError:
+            # The reader left, e.g. `| head`; Python's own flush at exit must not complain either.
+            self._point_stdout_at(os.open(os.devnull, os.O_WRONLY))
+        except OSError as error:
+            self._say(f"stdout: {error.strerror}")
+
+
+def _has_content(report: Report) -> bool:
+    return bool(report.body or report.findings or report.steps or report.counts)
+
+
+def json_bytes(report: Report) -> bytes:
+    """Return the report as one line of JSON, secrets masked."""
+    import json
+
+    words = json.dumps(_redacted(report.as_json()), ensure_ascii=False, default=str)
+    # A file name that is no UTF-8 holds lone surrogates: `\\udc80` is also how JSON escapes them.
+    return redact(words).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(str(key)): _redacted(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(item) for item in value]
+    return value

@@ -1,0 +1,83 @@
+"""Where a run's report goes besides the terminal: the audit chain and, on Prefect, an artifact.
+
+Neither may lose the report: a failure to publish is a warning in it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from autopack.errors import AutopackError
+from autopack.report import Finding, Report
+from autopack.settings import redact
+
+if TYPE_CHECKING:
+    from tasks.engine import Run
+
+
+def publish(run: Run, report: Report) -> None:
+    """Record a finished run once: an audit record if it could write, an artifact on Prefect."""
+    if run.published:
+        return
+    run.published = True
+    if run.execute:
+        record_audit(run, report)
+    if run.flow_run_id is not None:
+        _publish_artifact(run, report)
+
+
+def record_audit(run: Run, report: Report, *, max_wait_s: float = 2.0) -> None:
+    """Append the run to its workspace's audit chain; the report then names the record."""
+    from autopack.io import audit
+
+    if not (run.workspace / "docs").is_dir():
+        return
+    left = run.ends - time.monotonic() if run.ends is not None else max_wait_s
+    try:
+        where = audit.append(
+            run.workspace, audit_record(report), max_wait_s=max(0.05, min(max_wait_s, left))
+        )
+    except AutopackError as error:
+        _warn(report, "audit_failed", error.message, error.next_step)
+    else:
+        report.extra["audit"] = {"seq": where.seq, "sha256": where.sha256}
+
+
+def audit_record(report: Report) -> dict[str, Any]:
+    """Return what the audit chain keeps of a report, secrets masked."""
+    return {
+        "flow": report.flow,
+        "engine": report.engine,
+        "flow_run_id": report.flow_run_id,
+        "execute": report.execute,
+        "exit_code": int(report.exit_code),
+        "message": redact(report.message),
+        "targets": {
+            name: redact(shown) if shown else shown for name, shown in report.targets.items()
+        },
+        "writes": report.writes.as_json(),
+    }
+
+
+def _publish_artifact(run: Run, report: Report) -> None:
+    from prefect.artifacts import create_markdown_artifact
+
+    from autopack.render import markdown
+
+    key = "".join(c if c.isascii() and c.isalnum() else "-" for c in run.flow.lower()).strip("-")
+    try:
+        create_markdown_artifact(
+            redact(markdown(report)), key=key, description=f"{report.flow}: {report.status}"
+        )
+    except AutopackError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the API client raises
+        _warn(report, "artifact_failed", f"no Prefect artifact: {type(error).__name__}: {error}")
+
+
+def _warn(report: Report, code: str, message: str, fix: str = "") -> None:
+    line = redact(" ".join(message.split()))
+    report.findings.append(Finding(code, "warning", "", None, line, fix))
+    print(f"warning: {line}", file=sys.stderr)  # noqa: T201
