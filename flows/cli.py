@@ -117,8 +117,8 @@ class _Session:
             return engine.run_direct(self.command.fn, self.run)
         from tasks import server
 
-        server.connect(chosen, self.run)
-        return engine.run_prefect(self.command.fn, self.run)
+        ready = server.connect(chosen, self.run.left())
+        return engine.run_prefect(self.command.fn, self.run, ready)
 
     def _check_targets(self) -> None:
         """Refuse a bad workspace or URL before an engine is touched."""
@@ -162,7 +162,10 @@ class _Session:
         time.sleep(max(0.0, self.run.ends + BACKSTOP_S - time.monotonic()))
         try:
             late = engine.out_of_time(self.command.values["max_seconds"])
-            self.emit(self._published(engine.failed(self.run, late)))
+            report = self._published(engine.failed(self.run, late))
+            if "tasks.server" in sys.modules:
+                sys.modules["tasks.server"].farewell(report.message)
+            self.emit(report)
         finally:
             os._exit(self.code if self.code is not None else int(ExitCode.DEADLINE))
 
@@ -200,9 +203,8 @@ def choose(command: Command, run: Run) -> str:
 
     if server.answers():
         return "server"
-    left = run.ends - time.monotonic() if run.ends is not None else float("inf")
     small = engine.options_of(command.fn).direct_when(command.values)
-    return "temporary" if run.execute and left >= SERVER_NEEDS_S and not small else "direct"
+    return "temporary" if run.execute and run.left() >= SERVER_NEEDS_S and not small else "direct"
 
 
 class _Redacted:

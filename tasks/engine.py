@@ -23,8 +23,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin
 
-from autopack.errors import STATUS, AutopackError, DeadlineExceeded, ExitCode, UsageError
-from autopack.report import Report
+from autopack.errors import (
+    STATUS,
+    AutopackError,
+    DeadlineExceeded,
+    ExitCode,
+    Unreachable,
+    UsageError,
+)
+from autopack.report import Finding, Report
 from autopack.settings import redact, secrets_of
 
 P = ParamSpec("P")
@@ -91,6 +98,10 @@ class Run:
     def execute(self) -> bool:
         """Whether this run was allowed to write."""
         return self.values.get("execute") is True
+
+    def left(self) -> float:
+        """Return the seconds until the deadline; without one there is no end."""
+        return float("inf") if self.ends is None else max(0.0, self.ends - time.monotonic())
 
     @property
     def workspace(self) -> Path:
@@ -184,7 +195,7 @@ class _Retry:
     def again(self, error: BaseException, attempt: int) -> bool:
         """Return whether to try again; a pause that outlasts the run's deadline is no chance."""
         run = current()
-        left = run.ends - time.monotonic() if run and run.ends is not None else float("inf")
+        left = run.left() if run else float("inf")
         pause = self.delays[min(attempt, len(self.delays)) - 1] if self.delays else 0.0
         return self.wanted(error) and pause < left
 
@@ -349,8 +360,7 @@ def deadline_alarm(run: Run, given: float | None) -> Iterator[None]:
     if run.ends is None or given is None:
         yield
         return
-    left = max(run.ends - time.monotonic(), 0.0) + ALARM_GRACE_S
-    with time_limit(left, lambda: out_of_time(float(given))):
+    with time_limit(run.left() + ALARM_GRACE_S, lambda: out_of_time(float(given))):
         yield
 
 
@@ -515,28 +525,60 @@ def run_direct(fn: Any, run: Run) -> Report:
     return perform(fn, run)
 
 
-def run_prefect(fn: Any, run: Run) -> Report:
-    """Run a flow as a Prefect flow run of the server at `PREFECT_API_URL`, in this process."""
-    import logging
+def run_prefect(fn: Any, run: Run, ready: Callable[[], None] = lambda: None) -> Report:
+    """Run a flow as a Prefect flow run of the server at `PREFECT_API_URL`, in this process.
 
+    `ready` waits for the server; it is called when Prefect is imported.
+    """
     from prefect import tags
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from tasks import leftovers
 
     protect_logging()
-    # It says "Still processing" at every exit.
-    logging.getLogger("prefect.EventsWorker").setLevel(logging.ERROR)
+    _quieten_console()
     made = as_prefect(fn)
-    with (
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        tags(*leftovers.own_tags()),
-        running(run),
-    ):
-        made(**masked_parameters(fn, run.values), return_state=True)
+    ready()
+    try:
+        with (
+            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+            tags(*leftovers.own_tags()),
+            running(run),
+        ):
+            made(**masked_parameters(fn, run.values), return_state=True)
+    except AutopackError:
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("prefect", "httpx", "httpcore"):
+            raise
+        return _not_recorded(run, error)
     if run.report is None:
         raise RuntimeError("Prefect ended the flow run without a report")
     return run.report
+
+
+def _not_recorded(run: Run, error: Exception) -> Report:
+    """Return the report although the server failed: the flow's own, if it got that far."""
+    line = f"the Prefect server failed: {type(error).__name__}: {error}"
+    if run.report is None:
+        raise Unreachable(line, next_step="run again, or use --engine direct") from error
+    warning = Finding("not_recorded", "warning", "", None, redact(" ".join(line.split())))
+    run.report.findings.append(warning)
+    return run.report
+
+
+def _quieten_console() -> None:
+    """Keep Prefect's log lines for the server; the report is what the terminal gets."""
+    import logging
+
+    # It says "Still processing" at every exit.
+    logging.getLogger("prefect.EventsWorker").setLevel(logging.ERROR)
+    if "PREFECT_LOGGING_LEVEL" in os.environ:
+        return
+    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", ""):
+        for handler in logging.getLogger(name).handlers:
+            if type(handler).__name__ == "PrefectConsoleHandler":
+                handler.setLevel(logging.CRITICAL)
 
 
 # --- secrets ----------------------------------------------------------------------------------

@@ -1,10 +1,129 @@
-"""Flow runs whose process died without closing them: found by tag, marked Crashed."""
+"""Flow runs whose process died without closing them: found by their tag, marked Crashed.
+
+A local run carries a tag that names its process: host, boot, PID namespace, PID and start time. The
+temporary server closes its own parent's run; any later run closes what is left of dead processes
+of the same host.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks import api
+
 LOCAL_TAG = "local-process"
+OPEN_STATES = ("RUNNING", "PENDING", "CANCELLING")
+_TAG = re.compile(r"process:(?P<place>[^:]*:[^:]*:\d+):(?P<pid>\d+):(?P<start>\d+)")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of one boot of one host, so that a PID used again is another process."""
+
+    place: str
+    pid: int
+    start: int
+
+    @property
+    def tag(self) -> str:
+        """The tag that its flow runs carry."""
+        return f"process:{self.place}:{self.pid}:{self.start}"
+
+
+def this_process() -> Process:
+    """Return the identity of this process."""
+    return Process(_host() + _boot(), os.getpid(), started(os.getpid()) or 0)
 
 
 def own_tags() -> tuple[str, ...]:
     """Return the tags of this process's flow runs."""
-    return (LOCAL_TAG,)
+    return LOCAL_TAG, this_process().tag
+
+
+def _host() -> str:
+    return socket.gethostname().replace(":", "-") + ":"
+
+
+def _boot() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+        return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return "unknown:0"
+
+
+def started(pid: int) -> int | None:
+    """Return a process's start time in clock ticks since boot, None when it is gone or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def is_dead(tag: str) -> bool | None:
+    """Return whether the process of a tag has ended; None when that can't be known from here."""
+    match = _TAG.fullmatch(tag)
+    if not match or not match["place"].startswith(_host()) or _boot() == "unknown:0":
+        return None
+    boot, _, namespace = match["place"].removeprefix(_host()).partition(":")
+    here, _, my_namespace = _boot().partition(":")
+    if boot != here:
+        return True
+    if namespace != my_namespace:
+        return None
+    return started(int(match["pid"])) != int(match["start"])
+
+
+def close(url: str, tag: str, message: str, limit: float = 5.0) -> int:
+    """Mark every open run with this tag Crashed; return how many there were."""
+    until = time.monotonic() + limit
+    runs = _open_runs(url, tag, until)
+    for run in runs:
+        _crash(url, run["id"], message, until)
+    return len(runs)
+
+
+def sweep(url: str, limit: float = 2.0) -> int:
+    """Mark the open runs of dead processes of this host Crashed; return how many there were."""
+    until, closed = time.monotonic() + limit, 0
+    for run in _open_runs(url, LOCAL_TAG, until):
+        if any(is_dead(tag) for tag in run.get("tags", ())):
+            _crash(url, run["id"], "the process of this run ended without closing it", until)
+            closed += 1
+    return closed
+
+
+def _open_runs(url: str, tag: str, until: float) -> list[dict[str, Any]]:
+    wanted = {
+        "flow_runs": {
+            "tags": {"all_": [tag]},
+            "state": {"type": {"any_": OPEN_STATES}},
+        },
+        "limit": 200,
+    }
+    return _post(url, "/flow_runs/filter", wanted, until)  # type: ignore[no-any-return]
+
+
+def _crash(url: str, run_id: str, message: str, until: float) -> None:
+    state = {"type": "CRASHED", "name": "Crashed", "message": message}
+    tasks = {
+        "flow_runs": {"id": {"any_": [run_id]}},
+        "task_runs": {"state": {"type": {"any_": OPEN_STATES}}},
+    }
+    for run in _post(url, "/task_runs/filter", tasks, until):
+        _post(url, f"/task_runs/{run['id']}/set_state", {"state": state, "force": True}, until)
+    _post(url, f"/flow_runs/{run_id}/set_state", {"state": state, "force": True}, until)
+
+
+def _post(url: str, path: str, body: dict[str, Any], until: float) -> Any:
+    status, answer = api.call(url, path, until, body)
+    if status >= 300:
+        raise api.NoAnswer(f"{path} answered {status}")
+    return answer

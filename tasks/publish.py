@@ -6,7 +6,6 @@ Neither may lose the report: a failure to publish is a warning in it.
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from autopack.errors import AutopackError
@@ -34,10 +33,9 @@ def record_audit(run: Run, report: Report, *, max_wait_s: float = 2.0) -> None:
 
     if not (run.workspace / "docs").is_dir():
         return
-    left = run.ends - time.monotonic() if run.ends is not None else max_wait_s
     try:
         where = audit.append(
-            run.workspace, audit_record(report), max_wait_s=max(0.05, min(max_wait_s, left))
+            run.workspace, audit_record(report), max_wait_s=max(0.05, min(max_wait_s, run.left()))
         )
     except AutopackError as error:
         _warn(report, "audit_failed", error.message, error.next_step)

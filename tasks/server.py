@@ -1,12 +1,152 @@
-"""The Prefect server a run talks to."""
+"""The Prefect server a run talks to: one that answers, or a temporary one of its own.
+
+Nothing here imports Prefect. A temporary server is a child that leaves when the pipe from this
+process closes: at exit, after Ctrl-C and after kill -9 alike.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
-def answers(limit: float = 0.3) -> str | None:
-    """Return the API URL of a Prefect server that answers."""
-    return None
+from autopack.errors import Unreachable
+from autopack.settings import mask, redact
+from tasks import api, leftovers
+
+LOCAL_URL = "http://127.0.0.1:4200/api"
+PROBE_S = 0.3
+ASKED_FOR_S = 5.0
+START_S = 90.0
+_keep: list[int] = []
 
 
-def connect(engine: str, run: object) -> None:
-    """Make `PREFECT_API_URL` point at the server of this engine."""
+def answers(limit: float = PROBE_S) -> str | None:
+    """Return the API URL of a Prefect server that answers within `limit` seconds, else None."""
+    url = os.environ.get("PREFECT_API_URL") or LOCAL_URL
+    until = time.monotonic() + limit
+    try:
+        return url if _is_prefect(url, until) else None
+    except api.NoAnswer:
+        return None
+
+
+def _is_prefect(url: str, until: float) -> bool:
+    """Return whether this is Prefect: other servers answer /health too, but with no version."""
+    if api.call(url, "/health", until) != (200, True):
+        return False
+    if os.environ.get("PREFECT_API_KEY"):  # Prefect Cloud shows no version
+        return True
+    status, version = api.call(url, "/admin/version", until)
+    return status == 200 and isinstance(version, str) and version[:1].isdigit()
+
+
+def connect(engine: str, left: float) -> Callable[[], None]:
+    """Point `PREFECT_API_URL` at this engine's server; the result waits until it is ready.
+
+    Raises:
+        Unreachable: No server answers, or none can be started.
+    """
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    if engine == "temporary":
+        return _start(left)
+    url = answers(max(PROBE_S, min(ASKED_FOR_S, left)))
+    if url is None:
+        at = mask(os.environ.get("PREFECT_API_URL") or LOCAL_URL)
+        raise Unreachable(
+            f"no Prefect server answers at {at}",
+            next_step="prefect server start, or use --engine temporary or --engine direct",
+        )
+    os.environ["PREFECT_API_URL"] = url
+    with contextlib.suppress(api.NoAnswer):
+        leftovers.sweep(url, min(1.0, max(left, 0.1)))
+    return lambda: None
+
+
+def _start(left: float) -> Callable[[], None]:
+    door = socket.create_server(("127.0.0.1", 0), backlog=64)
+    url = f"http://127.0.0.1:{door.getsockname()[1]}/api"
+    for name in ("NO_PROXY", "no_proxy"):  # loopback never goes through a proxy
+        hosts = os.environ.get(name)
+        os.environ[name] = f"{hosts},127.0.0.1" if hosts else "127.0.0.1"
+    os.environ["PREFECT_API_URL"] = url
+    for key in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"):
+        os.environ.pop(key, None)
+    keep_read, keep_write = os.pipe()
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - the child keeps it open
+    child = subprocess.Popen(  # noqa: S603
+        [
+            sys.executable,
+            *("-P", "-m", "tasks.temporary"),
+            *(str(door.fileno()), str(keep_read), url, leftovers.this_process().tag),
+        ],
+        pass_fds=[door.fileno(), keep_read],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "PYTHONPATH": _python_path()},
+    )
+    door.close()
+    os.close(keep_read)
+    _keep.append(keep_write)
+    # Registered before Prefect is imported, so it runs after Prefect sent its last logs and events.
+    atexit.register(_close, child)
+    until = time.monotonic() + min(left, START_S)
+    return lambda: _wait(child, log, url, until)
+
+
+def _python_path() -> str:
+    root = str(Path(__file__).resolve().parents[1])
+    rest = os.environ.get("PYTHONPATH")
+    return f"{root}{os.pathsep}{rest}" if rest else root
+
+
+def _wait(child: subprocess.Popen[bytes], log: IO[bytes], url: str, until: float) -> None:
+    """Wait for the first answer: a request sits in the socket's queue until the server is up."""
+    why = "it is not ready in time"
+    while time.monotonic() < until:
+        try:
+            if api.call(url, "/health", until) == (200, True):
+                return
+        except api.NoAnswer as error:
+            why = str(error)
+        if child.poll() is not None:
+            why = _last_line(log) or f"it ended with {child.returncode}"
+            break
+        time.sleep(0.05)
+    raise Unreachable(
+        f"the temporary Prefect server did not start: {why}",
+        next_step="run `prefect server database upgrade -y`, or use --engine direct",
+    )
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").split("\n")
+    return redact(next((line.strip() for line in reversed(lines) if line.strip()), ""))
+
+
+def farewell(words: str) -> None:
+    """Tell the temporary server why this process ends; it goes into the run it must close."""
+    for descriptor in _keep:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, redact(words).encode("utf-8", "replace")[:500])
+
+
+def _close(child: subprocess.Popen[bytes]) -> None:
+    while _keep:
+        os.close(_keep.pop())
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

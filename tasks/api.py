@@ -1,0 +1,102 @@
+"""The few calls to a Prefect API that must not wait for Prefect to be imported."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import time
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+_LARGEST = 8 << 20
+
+
+class NoAnswer(Exception):
+    """The API did not answer in time, or not as HTTP."""
+
+
+def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    """Return status and JSON of one request that ends by `until` on the monotonic clock.
+
+    Raises:
+        NoAnswer: There is no HTTP answer by then.
+    """
+    at = urlsplit(url)
+    try:
+        port = at.port or (443 if at.scheme == "https" else 80)
+        with socket.create_connection((at.hostname or "", port), _left(until)) as plain:
+            peer = _secured(plain, at.hostname or "") if at.scheme == "https" else plain
+            peer.settimeout(_left(until))
+            peer.sendall(_request(at.netloc.rpartition("@")[2], at.path.rstrip("/") + path, body))
+            return _parse(_read_all(peer, until))
+    except (OSError, ValueError) as error:
+        raise NoAnswer(str(error)) from error
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("out of time")
+    return left
+
+
+def _secured(plain: socket.socket, host: str) -> socket.socket:
+    import ssl
+
+    return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+
+
+def _request(host: str, path: str, body: dict[str, Any] | None) -> bytes:
+    data = b"" if body is None else json.dumps(body).encode()
+    head = [
+        f"{'GET' if body is None else 'POST'} {path} HTTP/1.1",
+        f"Host: {host}",
+        "Connection: close",
+        "Accept: application/json",
+        "Content-Type: application/json",
+        f"Content-Length: {len(data)}",
+        *_authorization(),
+    ]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + data
+
+
+def _authorization() -> list[str]:
+    if key := os.environ.get("PREFECT_API_KEY"):
+        return [f"Authorization: Bearer {key}"]
+    if pair := os.environ.get("PREFECT_API_AUTH_STRING"):
+        return [f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"]
+    return []
+
+
+def _read_all(peer: socket.socket, until: float) -> bytes:
+    got = b""
+    while len(got) < _LARGEST:
+        peer.settimeout(_left(until))
+        chunk = peer.recv(65536)
+        if not chunk:
+            return got
+        got += chunk
+    raise ValueError("the answer is too large")
+
+
+class _Bytes:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def makefile(self, _mode: str) -> BytesIO:
+        return BytesIO(self.data)
+
+
+def _parse(data: bytes) -> tuple[int, Any]:
+    from http.client import HTTPException, HTTPResponse
+
+    response = HTTPResponse(_Bytes(data))  # type: ignore[arg-type]
+    try:
+        response.begin()
+        content = response.read()
+    except HTTPException as error:
+        raise ValueError(f"no HTTP: {error!r}") from error
+    return response.status, json.loads(content) if content else None
