@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from autopack.deadline import Deadline
 from autopack.errors import AutopackError, Busy, DeadlineExceeded, Unreachable, UsageError
@@ -32,6 +32,12 @@ class Database:
         self.target = target
         self.deadline = deadline
         self.sqlite_path = _sqlite_path(target)
+        self._postgres: Engine | None = None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._postgres is not None:
+            self._postgres.dispose()
 
     @property
     def is_postgres(self) -> bool:
@@ -47,9 +53,7 @@ class Database:
         """Open one consistent, read-only transaction; never creates a file."""
         with self._translated("reading"), self._engine(readonly=True).connect() as cx:
             if self.is_postgres:
-                cx = cx.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                cx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with cx.begin():
                 self._limit(cx)
                 yield cx
@@ -83,6 +87,11 @@ class Database:
         self.deadline.check("connecting to the database")
         if self.sqlite_path is not None:
             return self._sqlite_engine(self.sqlite_path, readonly)
+        if self._postgres is None:
+            self._postgres = self._postgres_engine()
+        return self._postgres
+
+    def _postgres_engine(self) -> Engine:
         left = self.deadline.remaining()
         options: dict[str, Any] = {
             "connect_timeout": max(1, int(left)),
@@ -92,7 +101,10 @@ class Database:
             "keepalives_count": 3,
             "application_name": "autopack",
         }
-        return sa.create_engine(self.target.url, poolclass=NullPool, connect_args=options)
+        # One connection for the transactions, one for the session lock around the vectors.
+        return sa.create_engine(
+            self.target.url, poolclass=QueuePool, pool_size=2, connect_args=options
+        )
 
     def _sqlite_engine(self, path: Path, readonly: bool) -> Engine:
         mode = "ro" if readonly else "rwc"

@@ -17,13 +17,12 @@ from autopack.deadline import Deadline
 from autopack.io import schema
 from autopack.io.bulk import load_file, rekey, unkey
 from autopack.io.files import LedgerFile
-from autopack.io.sql import Change, Comparison, Index, compare, manifest
+from autopack.io.sql import EVERYTHING, Change, Comparison, Index, compare, manifest
 from autopack.report import Finding
 from autopack.sot.pages import PARSER
-from autopack.sot.plan import FilePlan, searched
+from autopack.sot.plan import FilePlan, points
 
 LOCK = "autopack-sot"
-EVERYTHING = "*"
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,12 @@ class Published:
     changes: tuple[Change, ...]
 
 
-Diagnose = Callable[[LedgerFile], Sequence[Finding]]
-Guard = Callable[[Comparison], None]
+@dataclass(frozen=True)
+class Checks:
+    """The rules a publication obeys: `guard` raises to refuse, `diagnose` names oddities."""
+
+    guard: Callable[[Comparison], None]
+    diagnose: Callable[[LedgerFile], Sequence[Finding]]
 
 
 def publish(
@@ -54,21 +57,23 @@ def publish(
     ledgers: Sequence[LedgerFile],
     planned: Comparison,
     origin: Origin,
-    guard: Guard,
-    diagnose: Diagnose,
+    checks: Checks,
 ) -> Published | None:
     """Make the ledgers the published generation; None when another run already did.
 
     The plan is used as it is when the head has not moved since it was made, else made anew
-    under the lock. `guard` raises `Refused` and nothing is written.
+    under the lock.
+
+    Raises:
+        Refused: `checks.guard` said no; nothing is written.
     """
     with index.database.writing(LOCK) as cx:
         fresh = _ensure_tables(cx)
         comparison = _still_valid(cx, planned) or compare(cx, ledgers, index.deadline)
         if not comparison.changes:
             return None
-        guard(comparison)
-        return _Writer(cx, comparison, index.deadline, fresh).write(ledgers, origin, diagnose)
+        checks.guard(comparison)
+        return _Writer(cx, comparison, index.deadline, fresh).write(ledgers, origin, checks)
 
 
 def _still_valid(cx: Connection, planned: Comparison) -> Comparison | None:
@@ -108,15 +113,13 @@ class _Writer:
         self.number = (head.number if head else 0) + 1
         self.ids = {path: stored.id for path, stored in comparison.state.files.items()}
 
-    def write(
-        self, ledgers: Sequence[LedgerFile], origin: Origin, diagnose: Diagnose
-    ) -> Published:
+    def write(self, ledgers: Sequence[LedgerFile], origin: Origin, checks: Checks) -> Published:
         for change in self.comparison.changes:
             self.deadline.check(f"writing {change.path}")
             if change.now is None:
                 self._remove(change)
             else:
-                self._write_file(change, change.now, diagnose(change.now))
+                self._write_file(change, change.now, checks.diagnose(change.now))
         if self.fresh:
             rekey(self.cx)
         plans = [change.plan for change in self.comparison.changes]
@@ -249,9 +252,7 @@ class _Writer:
 
 
 def _file_row(file_id: int, now: LedgerFile) -> dict[str, Any]:
-    segments = now.segments
-    pairs = zip(segments.kinds, segments.idents, strict=True)
-    counts = now.census.counts()
+    counts = now.census.counts
     return {
         "id": file_id,
         "path": now.ledger.path,
@@ -259,6 +260,6 @@ def _file_row(file_id: int, now: LedgerFile) -> dict[str, Any]:
         "size": len(now.data),
         "parser": PARSER,
         "entries": counts.entries,
-        "points": sum(searched(kind, ident) for kind, ident in pairs),
+        "points": points(now.segments),
         "counts": json.dumps(counts.as_json()),
     }

@@ -21,6 +21,8 @@ from autopack.settings import Target
 from autopack.sot.pages import PARSER, Page, changed_window
 from autopack.sot.plan import FilePlan, Row, plan_load, plan_window
 
+EVERYTHING = "*"
+"""In the outbox: every entry of the file."""
 RELOAD_FROM = 50_000
 """A changed window with more segments than this is written as a fresh load, streamed."""
 
@@ -154,10 +156,16 @@ def read_state(cx: Connection) -> State:
         )
     ).first()
     files = {stored.path: stored for stored in _read_files(cx)}
-    behind = cx.scalar(sa.select(sa.func.count()).select_from(schema.outbox)) or 0
+    behind = _behind(cx, {stored.id: stored.points for stored in files.values()})
     findings = tuple(_read_findings(cx, {stored.id: path for path, stored in files.items()}))
     head = Head(row[0], bytes(row[1]), row[2], row[3]) if row else None
     return State(head, files, behind, findings)
+
+
+def _behind(cx: Connection, points: dict[int, int]) -> int:
+    """Return how many entries' vectors may be behind; a whole file counts all its points."""
+    rows = cx.execute(sa.select(schema.outbox.c.file, schema.outbox.c.ident))
+    return sum(points.get(row[0], 1) if row[1] == EVERYTHING else 1 for row in rows)
 
 
 def _read_files(cx: Connection) -> Iterator[StoredFile]:
@@ -228,9 +236,7 @@ def _plan_removal(cx: Connection, stored: StoredFile) -> FilePlan:
 def _read_pages(cx: Connection, file_id: int) -> list[Page]:
     p = schema.page.c
     rows = cx.execute(
-        sa.select(p.pos, p.last, p.count, p.size, p.digest)
-        .where(p.file == file_id)
-        .order_by(p.pos)
+        sa.select(p.pos, p.last, p.count, p.size, p.digest).where(p.file == file_id).order_by(p.pos)
     )
     return [Page(row[0], row[1], row[2], row[3], bytes(row[4])) for row in rows]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from autopack.sot.ids import base, sort_key
@@ -49,15 +50,17 @@ class Census:
     rows: Counter[str]
     sections: Counter[str]
     strays: Counter[str]
-    mentioned_only: tuple[str, ...]
+    mentioned_only: tuple[str, ...] = ()
+    latest: str = ""
 
     @property
     def defined(self) -> set[str]:
         """Every full id that a row, a section or a stray row defines."""
         return {*self.rows, *self.sections, *self.strays}
 
+    @cached_property
     def counts(self) -> Counts:
-        """Return the named counts."""
+        """The named counts."""
         defined = self.defined
         return Counts(
             entries=sum(n for kind, n in self.kinds.items() if kind in ENTRY_KINDS),
@@ -66,41 +69,47 @@ class Census:
             sections=self.kinds[Kind.SECTION],
             unique_sections=len(self.sections),
             unique_ids=len(defined),
-            unique_base=len({base(ident) for ident in defined}),
+            unique_base=len({base(ident) for ident in defined} if _dotted(defined) else defined),
             non_id_rows=self.kinds[Kind.NON_ID_ROW],
             stray_rows=self.kinds[Kind.STRAY_ROW],
             rows_without_section=len(self.rows.keys() - self.sections.keys()),
             sections_without_row=len(self.sections.keys() - self.rows.keys()),
             mentioned_only=len(self.mentioned_only),
-            latest=max(defined, key=sort_key, default=""),
+            latest=self.latest,
         )
 
 
 def take_census(ledger: Ledger, segments: Segments) -> Census:
     """Count the ids of one ledger; ledgers without ids have only entries."""
-    by_kind: dict[int, Counter[str]] = {
-        kind: Counter() for kind in (Kind.ROW, Kind.SECTION, Kind.STRAY_ROW)
-    }
-    if ledger.prefix:
-        for kind, counter in by_kind.items():
-            counter.update(
-                ident
-                for ident, k in zip(segments.idents, segments.kinds, strict=True)
-                if k == kind
-            )
-    rows, sections, strays = by_kind.values()
-    census = Census(Counter(segments.kinds), rows, sections, strays, ())
+    kinds = Counter(segments.kinds)
     if not ledger.prefix:
-        return census
-    only = _mentioned_only(ledger.prefix, segments.data, census.defined)
-    return Census(census.kinds, rows, sections, strays, only)
-
-
-def _mentioned_only(prefix: str, data: bytes, defined: set[str]) -> tuple[str, ...]:
-    """Return ids the text names as whole builds that no row or section defines."""
-    highest = max((sort_key(ident)[0] for ident in defined), default=0)
-    named = {match.decode() for match in set(re.findall(prefix.encode() + rb"-\d+", data))}
-    known = {base(ident) for ident in defined}
-    return tuple(
-        sorted((n for n in named - known if 0 < sort_key(n)[0] <= highest), key=sort_key)
+        return Census(kinds, Counter(), Counter(), Counter())
+    rows, sections, strays = (
+        Counter(segments.idents_of(kind)) for kind in (Kind.ROW, Kind.SECTION, Kind.STRAY_ROW)
     )
+    defined = {*rows, *sections, *strays}
+    latest = _latest(ledger.prefix, defined)
+    only = _mentioned_only(ledger.prefix, segments.data, defined, latest)
+    return Census(kinds, rows, sections, strays, only, latest)
+
+
+def _latest(prefix: str, defined: set[str]) -> str:
+    """Return the highest id in integer order."""
+    if _dotted(defined):
+        return max(defined, key=sort_key)
+    skip = len(prefix) + 1
+    return max(defined, key=lambda ident: int(ident[skip:]), default="")
+
+
+def _dotted(defined: set[str]) -> bool:
+    return "." in "".join(defined)
+
+
+def _mentioned_only(prefix: str, data: bytes, defined: set[str], latest: str) -> tuple[str, ...]:
+    """Return ids up to the latest that the text names and no row or section defines."""
+    highest = sort_key(latest)[0] if latest else 0
+    found = set(re.findall(prefix.encode() + rb"-\d+", data))
+    named = {*b" ".join(found).decode().split()} - defined
+    known = {base(ident) for ident in defined} if named else set()
+    only = (name for name in named - known if 0 < sort_key(name)[0] <= highest)
+    return tuple(sorted(only, key=sort_key))

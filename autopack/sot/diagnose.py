@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from autopack.report import Finding, Severity
 from autopack.sot.counts import Census
-from autopack.sot.ids import sort_key
 from autopack.sot.ledgers import Ledger
 from autopack.sot.segments import Note, Segments
 
@@ -18,10 +16,10 @@ SHOWN = 5
 PER_CODE = 100
 """How many findings of one code a file may have before the rest is one line."""
 
-_CONFLICT = re.compile(rb"^(?:<{7}|>{7}|\|{7})[ \r\n]", re.M)
+_CONFLICT_MARKS = (b"<<<<<<< ", b">>>>>>> ")
 _TWINS = (
-    ("meta_twin", re.compile(rb"^<!-- META\b", re.M), "a second META block"),
-    ("summary_twin", re.compile(rb"^\*\*Summary\*\*:", re.M), "a second **Summary** line"),
+    ("meta_twin", b"<!-- META", "a second META block"),
+    ("summary_twin", b"**Summary**:", "a second **Summary** line"),
 )
 
 
@@ -35,8 +33,10 @@ def diagnose(ledger: Ledger, segments: Segments, census: Census) -> list[Finding
 
 def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
     """Yield what forbids publishing a file's bytes: conflict markers and invalid UTF-8."""
-    if conflict := _CONFLICT.search(data):
-        line = _line(data, conflict.start())
+    marked = (at for mark in _CONFLICT_MARKS for at in _line_starts(data, mark))
+    conflict = min(marked, default=None)
+    if conflict is not None:
+        line = _line(data, conflict)
         yield Finding(
             "conflict_markers", "error", ledger.path, line,
             "unresolved merge conflict", "resolve the conflict, then run the sync again",
@@ -52,11 +52,13 @@ def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
 def invalid_utf8(data: bytes, chunk: int = 1 << 20) -> int | None:
     """Return the offset of the first byte that is no UTF-8, reading chunk by chunk."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    view = memoryview(data)
     for at in range(0, len(data), chunk):
+        part = data[at : at + chunk]
         pending = len(decoder.getstate()[0])
+        if not pending and part.isascii():
+            continue
         try:
-            decoder.decode(view[at : at + chunk], final=at + chunk >= len(data))
+            decoder.decode(part, final=at + chunk >= len(data))
         except UnicodeDecodeError as error:
             return at - pending + error.start
     return None
@@ -66,13 +68,22 @@ def _line(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
 
 
+def _line_starts(data: bytes, mark: bytes, start: int = 0) -> Iterator[int]:
+    """Yield the offsets of the lines that begin with `mark`; literal search keeps it fast."""
+    at = data.find(mark, start)
+    while at >= 0:
+        if at == 0 or data[at - 1] == 0x0A:
+            yield at
+        at = data.find(mark, at + 1)
+
+
 def _byte_notes(data: bytes) -> Iterator[Note]:
     for code, mark, name in (("form_feed", b"\f", "form feed"), ("nul_byte", b"\0", "NUL byte")):
         at = data.find(mark)
         if at >= 0:
             yield Note(code, at, f"{data.count(mark)} raw {name}(s); kept as bytes")
-    lines, carriage = data.count(b"\n"), data.count(b"\r\n")
-    if carriage:
+    if b"\r" in data and b"\r\n" in data:
+        lines, carriage = data.count(b"\n"), data.count(b"\r\n")
         mixed = f"{carriage} of {lines} lines end in CRLF"
         yield Note("crlf" if carriage == lines else "mixed_eol", data.find(b"\r\n"), mixed)
     if data and not data.endswith(b"\n"):
@@ -82,9 +93,9 @@ def _byte_notes(data: bytes) -> Iterator[Note]:
 def _twin_notes(segments: Segments) -> Iterator[Note]:
     """False twins: text past the preamble that looks like a generated block."""
     preamble = segments.lengths[0] if len(segments) else 0
-    for code, pattern, what in _TWINS:
-        for match in pattern.finditer(segments.data, preamble):
-            yield Note(code, match.start(), f"{what} below the first h2 is prose, not generated")
+    for code, mark, what in _TWINS:
+        for at in _line_starts(segments.data, mark, preamble):
+            yield Note(code, at, f"{what} below the first h2 is prose, not generated")
 
 
 def _located(path: str, data: bytes, notes: Iterable[Note]) -> Iterator[Finding]:
@@ -108,20 +119,14 @@ def _id_findings(ledger: Ledger, census: Census) -> Iterator[Finding]:
         return
     rows, sections = census.rows, census.sections
     groups = {
-        "duplicate_row": [f"{i} ×{n}" for i, n in _sorted(rows) if n > 1],
-        "duplicate_section": [f"{i} ×{n}" for i, n in _sorted(sections) if n > 1],
-        "row_without_section": [i for i, _ in _sorted(rows) if i not in sections],
-        "section_without_row": [i for i, _ in _sorted(sections) if i not in rows],
-        "mentioned_only": list(census.mentioned_only),
+        "duplicate_row": [f"{i} ×{n}" for i, n in rows.items() if n > 1],
+        "duplicate_section": [f"{i} ×{n}" for i, n in sections.items() if n > 1],
+        "row_without_section": [i for i in rows if i not in sections],
+        "section_without_row": [i for i in sections if i not in rows],
+        "mentioned_only": census.mentioned_only,
     }
     for code, members in groups.items():
         if members:
             named = ", ".join(members[:SHOWN])
             rest = f" and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
             yield Finding(code, "info", ledger.path, None, f"{len(members)} ids: {named}{rest}")
-
-
-def _sorted(counter: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(counter.items(), key=lambda item: sort_key(item[0]), reverse=True)
-
-

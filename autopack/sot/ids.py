@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from uuid import NAMESPACE_URL, uuid5
 
-_ID = re.compile(r"(?P<prefix>[A-Z]+)-(?P<numbers>\d+(?:\.\d+)*)")
 _NAMESPACE = uuid5(NAMESPACE_URL, "autopack:sot")
 
 
 def sort_key(ident: str) -> tuple[int, ...]:
-    """Return the integers of an id, for ordering; an id without any sorts first."""
-    match = _ID.match(ident)
-    return tuple(int(part) for part in match["numbers"].split(".")) if match else ()
+    """Return the integers of a ledger id such as `BUILD-170.10`, for ordering."""
+    return tuple(map(int, ident.rpartition("-")[2].split(".")))
 
 
 def base(ident: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from json.decoder import scanstring
 
 from autopack.sot.segments import Kind, Note, Segments
 
@@ -19,14 +18,14 @@ def segment_json(data: bytes) -> Segments:
     Invalid JSON stays one segment, with an `invalid_json` note of severity error.
     """
     out = Segments(data)
-    out.add(0, Kind.PREAMBLE, "")
+    out.begin(0, Kind.PREAMBLE, "")
     text = data.decode("utf-8", "surrogateescape")
     try:
         _members(text, out)
     except (ValueError, IndexError, RecursionError) as error:
         at = getattr(error, "pos", 0)
         out = Segments(data)
-        out.add(0, Kind.TEXT, "")
+        out.begin(0, Kind.TEXT, "")
         offset = len(text[:at].encode("utf-8", "surrogateescape"))
         reason = getattr(error, "msg", "unexpected end")
         out.notes.append(Note("invalid_json", offset, f"not valid JSON: {reason}", "error"))
@@ -44,17 +43,17 @@ def _members(text: str, out: Segments) -> None:
         start = at
         if text[at] != '"':
             raise json.JSONDecodeError("expected a member name", text, at)
-        key, at = scanstring(text, at + 1)
+        key, at = _DECODER.raw_decode(text, at)
         at = _skip(text, at)
         if text[at] != ":":
             raise json.JSONDecodeError("expected ':'", text, at)
         at = _skip(text, at + 1)
         value, end = _DECODER.raw_decode(text, at)
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            out.add(cursor.at(start), Kind.TEXT, _clean(key))
+            out.begin(cursor.at(start), Kind.TEXT, _clean(key))
             _elements(text, at, key, out, cursor)
         else:
-            out.add(cursor.at(start), Kind.MEMBER, _clean(key))
+            out.begin(cursor.at(start), Kind.MEMBER, _clean(key))
         at = _separator(text, end, "}")
     if _skip(text, at + 1) != len(text):
         raise json.JSONDecodeError("text after the object", text, at + 1)
@@ -65,7 +64,7 @@ def _elements(text: str, at: int, key: str, out: Segments, cursor: _Bytes) -> No
     while text[at] != "]":
         value, end = _DECODER.raw_decode(text, at)
         name = next((str(value[k]) for k in _ID_KEYS if value.get(k)), "")
-        out.add(cursor.at(at), Kind.MEMBER, _clean(name or key))
+        out.begin(cursor.at(at), Kind.MEMBER, _clean(name or key))
         at = _separator(text, end, "]")
 
 

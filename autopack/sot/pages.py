@@ -59,7 +59,15 @@ def cut_pages(segments: Segments, first: int, positions: Sequence[int]) -> list[
         count = min(PAGE, len(positions) - at)
         begin = first + at
         size = sum(segments.lengths[begin : begin + count])
-        pages.append(Page(positions[at], positions[at + count - 1], count, size, page_digest(segments, begin, count)))
+        pages.append(
+            Page(
+                positions[at],
+                positions[at + count - 1],
+                count,
+                size,
+                page_digest(segments, begin, count),
+            )
+        )
     return pages
 
 

@@ -16,14 +16,13 @@ GAP = 1 << 32
 STEP = 1 << 16
 """Distance of an inserted segment from the one behind it: entries arrive at the top."""
 
-SEARCHED_KINDS = frozenset(
-    {Kind.ROW, Kind.NON_ID_ROW, Kind.STRAY_ROW, Kind.SECTION, Kind.MEMBER, Kind.TEXT}
-)
+SEARCHED_KINDS = frozenset(Kind) - {Kind.PREAMBLE}
+"""Segments of these kinds that carry an id or slug are vector points."""
 
 
-def searched(kind: int, ident: str) -> bool:
-    """Tell whether a segment is a vector point: every one but the preamble and bare separators."""
-    return bool(ident) and kind in SEARCHED_KINDS
+def points(segments: Segments) -> int:
+    """Return how many segments are searched; only the preamble and separators have no id."""
+    return len(segments.idents) - segments.idents.count("")
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def plan_window(
         replaced=tuple(replaced),
         pages=tuple(cut_pages(segments, window.first, positions)),
         stale_pages=tuple(page.pos for page in pages[window.first_page : window.last_page]),
-        touched=frozenset(row.ident for row in changed if searched(row.kind, row.ident)),
+        touched=frozenset(row.ident for row in changed if row.ident),
     )
 
 

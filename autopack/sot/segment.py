@@ -35,6 +35,8 @@ def open_fence(data: bytes, start: int, end: int) -> int | None:
     A fence closes with the same character, at least as many, and nothing behind
     (CommonMark 0.31, 4.5 Fenced code blocks).
     """
+    if data.find(b"```", start, end) < 0 and data.find(b"~~~", start, end) < 0:
+        return None
     fence: bytes | None = None
     opened: int | None = None
     for match in _FENCE.finditer(data, start, end):
@@ -60,23 +62,15 @@ def _landmarks(prefix: str) -> re.Pattern[bytes]:
 def _segment_headings(data: bytes) -> Segments:
     """Cut a ledger without ids (changelog, plan) at every h2 and h3 outside code."""
     out = Segments(data)
-    out.add(0, Kind.PREAMBLE, "")
+    out.begin(0, Kind.PREAMBLE, "")
     fenced_from = 0
     for match in re.finditer(rb"(?:\A|\n)(#{2,3})[ \t]+([^\n]*)", data):
         start = match.start(1)
         if open_fence(data, fenced_from, start) is not None:
             continue
         fenced_from = start
-        _begin(out, start, Kind.SECTION, _heading_slug(match[2]))
+        out.begin(start, Kind.SECTION, _heading_slug(match[2]))
     return out.close()
-
-
-def _begin(out: Segments, start: int, kind: int, ident: str) -> None:
-    """Begin a segment; an empty one that would start at the same byte is replaced."""
-    if out.starts and out.starts[-1] == start:
-        out.kinds[-1], out.idents[-1] = kind, ident
-    else:
-        out.add(start, kind, ident)
 
 
 def _heading_slug(text: bytes) -> str:
@@ -93,37 +87,48 @@ class _Cutter:
         self.level = 0  # of the heading whose section is open; 0 before the first
         self.in_index = False
         self.index_from = 0
-        self.stray_table: tuple[int, bool] = (-1, False)
+        self.fenced = b"```" in data or b"~~~" in data
 
     def run(self) -> Segments:
-        self.out.add(0, Kind.PREAMBLE, "")
+        """Walk the landmarks in file order."""
+        self.out.begin(0, Kind.PREAMBLE, "")
         assert self.ledger.prefix
         pattern = _landmarks(self.ledger.prefix)
+        # A landmark follows a newline, so the one that may open the file is matched behind one.
         if first := pattern.match(b"\n" + self.data[:4096]):
-            self._landmark(first, shift=-1)
+            self._landmark(first, 0)
+        begin = self.out.begin
         for match in pattern.finditer(self.data):
-            self._landmark(match)
+            # Nearly every landmark of a large ledger is a plain entry: keep its path short.
+            if match.lastindex == 2 and not self.in_index and not self.fenced:
+                level = match.end(1) - match.start(1)
+                if level > 1:
+                    begin(match.start() + 1, Kind.SECTION, match[2].decode())
+                    self.level = level
+                    continue
+            self._landmark(match, match.start() + 1)
         self._close_index(len(self.data))
         return self.out.close()
 
-    def _landmark(self, match: re.Match[bytes], shift: int = 0) -> None:
-        start = match.start() + 1 + shift
-        if match[4] is not None:
-            if not self.in_index:
-                self._stray(start, match[4])
-        elif match[2] is not None and len(match[1]) > 1:
-            self._entry(start, len(match[1]), match[2])
-        else:
-            self._heading(start, len(match[1]), match[3] or match[2] or b"")
+    def _landmark(self, match: re.Match[bytes], start: int) -> None:
+        marks, own, text, row = match.groups()
+        if own is not None and len(marks) > 1:
+            self._entry(start, len(marks), own)
+        elif row is None:
+            self._heading(start, len(marks), text or own or b"")
+        elif not self.in_index:
+            self._stray(start, row)
 
-    def _entry(self, start: int, level: int, ident: bytes) -> None:
-        self._close_index(start)
-        fence = open_fence(self.data, self.out.starts[-1], start)
+    def _entry(self, start: int, level: int, own: bytes) -> None:
+        if self.in_index:
+            self._close_index(start)
+        ident = own.decode()
+        fence = open_fence(self.data, self.out.starts[-1], start) if self.fenced else None
         if fence is not None:
             line = self.data.count(b"\n", 0, fence) + 1
-            message = f"{ident.decode()} starts inside the code fence opened on line {line}"
+            message = f"{ident} starts inside the code fence opened on line {line}"
             self.out.notes.append(Note("fence_recovered", start, message))
-        _begin(self.out, start, Kind.SECTION, ident.decode())
+        self.out.begin(start, Kind.SECTION, ident)
         self.level = level
 
     def _heading(self, start: int, level: int, text: bytes) -> None:
@@ -135,24 +140,30 @@ class _Cutter:
         self._close_index(start)
         foreign = re.match(rb"([A-Z]{2,})-\d+", text)
         if foreign and level > 1:
-            message = f"heading with a foreign id is no entry of this ledger: {text.decode('utf-8', 'replace').strip()[:80]}"
+            shown = text.decode("utf-8", "replace").strip()[:80]
+            message = f"heading with a foreign id is no entry of this ledger: {shown}"
             self.out.notes.append(Note("foreign_heading", start, message))
-        _begin(self.out, start, Kind.TEXT, _heading_slug(text))
+        self.out.begin(start, Kind.TEXT, _heading_slug(text))
         self.level = level
         if level == 2 and _INDEX_TITLE.match(text):
             self.in_index, self.index_from = True, self.data.find(b"\n", start) + 1 or start
 
     def _stray(self, start: int, ident: bytes) -> None:
-        if self._inside_table(start) or open_fence(self.data, self.out.starts[-1], start) is not None:
+        if (
+            self._inside_table(start)
+            or open_fence(self.data, self.out.starts[-1], start) is not None
+        ):
             return
-        _begin(self.out, start, Kind.STRAY_ROW, ident.decode())
-        self.out.notes.append(Note("stray_row", start, f"row of {ident.decode()} outside the INDEX table"))
+        self.out.begin(start, Kind.STRAY_ROW, ident.decode())
+        self.out.notes.append(
+            Note("stray_row", start, f"row of {ident.decode()} outside the INDEX table")
+        )
         end = self.data.find(b"\n", start) + 1
         if 0 < end < len(self.data):
-            self.out.add(end, Kind.TEXT, "")
+            self.out.begin(end, Kind.TEXT, "")
 
     def _inside_table(self, start: int) -> bool:
-        """Tell whether the run of `|` lines around this row has a delimiter row: then it is content."""
+        """Tell whether a delimiter row stands in the `|` lines above: then the row is content."""
         begin = start
         while begin > 0:
             previous = self.data.rfind(b"\n", 0, begin - 1) + 1
@@ -174,7 +185,7 @@ class _Cutter:
             after = self.data.find(b"\n", at, end) + 1 or end
             if self.data[at : at + 1] != b"|":
                 if self.out.starts[-1] != at and self.out.kinds[-1] != Kind.TEXT:
-                    self.out.add(at, Kind.TEXT, "")
+                    self.out.begin(at, Kind.TEXT, "")
             elif _DELIMITER.fullmatch(self.data, at, after):
                 seen_delimiter = True
             elif seen_delimiter:
@@ -187,11 +198,11 @@ class _Cutter:
         assert self.ledger.prefix
         own = re.fullmatch(self.ledger.prefix.encode() + rb"-\d+(?:\.\d+)*", cell)
         ident = cell.decode("utf-8", "replace")[:120]
-        _begin(self.out, start, Kind.ROW if own else Kind.NON_ID_ROW, ident.replace("\0", ""))
+        self.out.begin(start, Kind.ROW if own else Kind.NON_ID_ROW, ident.replace("\0", ""))
         if not own:
             message = f"the id cell of this INDEX row holds no {self.ledger.prefix} id: {ident!r}"
             self.out.notes.append(Note("non_id_row", start, message))
         surplus = len(cells) - 2 - self.ledger.columns
         if surplus > 0:
-            message = f"{surplus} raw | inside the cells of {ident}; Markdown renderers drop text here"
+            message = f"{surplus} raw | inside the cells of {ident}: renderers drop text"
             self.out.notes.append(Note("overflow_cells", start, message))

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import compress
 
 
 class Kind(IntEnum):
@@ -51,8 +52,11 @@ class Segments:
     def __len__(self) -> int:
         return len(self.kinds)
 
-    def add(self, start: int, kind: int, ident: str) -> None:
-        """Begin a segment at `start`; the one before it ends there."""
+    def begin(self, start: int, kind: int, ident: str) -> None:
+        """Begin a segment; the one before it ends there, and is replaced if it is empty."""
+        if self.starts and self.starts[-1] == start:
+            self.kinds[-1], self.idents[-1] = kind, ident
+            return
         self.starts.append(start)
         self.kinds.append(kind)
         self.idents.append(ident)
@@ -69,6 +73,7 @@ class Segments:
         start = self.starts[i]
         return self.data[start : start + self.lengths[i]]
 
-    def entries(self) -> Iterator[int]:
-        """Yield the indexes of the segments that are entries."""
-        return (i for i, kind in enumerate(self.kinds) if kind in ENTRY_KINDS)
+    def idents_of(self, kind: Kind) -> Iterator[str]:
+        """Yield the ids of the segments of one kind, in file order."""
+        mask = self.kinds.translate(bytes(k == kind for k in range(256)))
+        return compress(self.idents, mask)

@@ -1,0 +1,95 @@
+"""Bring the database and the vectors in line with the Markdown ledgers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flows.cli import main
+
+from autopack.deadline import Deadline
+from autopack.report import Report
+from tasks import sot
+from tasks.engine import Between, CommandLineOnly, Flags, flow
+from tasks.sot_report import describe, record_rows, record_state, record_vectors
+from tasks.sot_session import Mode, Sync
+
+
+@flow(name="sot-sync")
+def sot_sync(
+    workspace: str = ".",
+    mode: Annotated[Mode, Flags()] = "docs-only",
+    execute: bool = False,
+    max_seconds: Annotated[float, Between(1, 86400)] = 120.0,
+    database_url: str | None = None,
+    qdrant_host: str | None = None,
+    accept_shrink: bool = False,
+    rebuild_file: Annotated[str | None, CommandLineOnly()] = None,
+) -> Report:
+    """Bring the database and the vector index in line with the Markdown ledgers.
+
+    The ledgers in docs/ are canonical; both indexes are derived and can be rebuilt at any time.
+    Without --execute nothing is written: the plan is printed.
+
+    Args:
+        workspace: The checkout whose docs/ is read.
+        mode: What is brought in line. docs-only parses, validates and prints the plan; db-only
+            writes the database; qdrant-only writes the vectors and opens no database; full
+            writes both.
+        execute: Write. Without it nothing is written.
+        max_seconds: One deadline for the whole run in seconds, 1 to 86400.
+        database_url: postgresql://user:password@host/name or sqlite:///file.db. Without it
+            DATABASE_URL, else autopack.db in the workspace.
+        qdrant_host: embedded, a host, host:port or URL. Without it QDRANT_HOST, else no vectors.
+            The key is QDRANT_API_KEY.
+        accept_shrink: Publish although a ledger is empty, gone, over 20 % smaller, or older than
+            what another checkout published.
+        rebuild_file: Write this ledger's exact bytes to stdout, from the database alone.
+
+    Examples:
+        python -m flows.sot_sync
+        python -m flows.sot_sync --db-only --execute
+        python -m flows.sot_sync --full --execute --qdrant-host embedded
+        python -m flows.sot_sync --rebuild-file docs/BUILD_HISTORY.md
+    """
+    report = Report("sot-sync", execute=execute)
+    with report.ending():
+        sync = Sync(workspace, mode, execute, Deadline.after(max_seconds))
+        sync.accept_shrink = accept_shrink
+        report.targets = sync.aim(database_url, qdrant_host)
+        if rebuild_file is not None:
+            report.extra_stdout = sot.rebuild(sync, rebuild_file)
+            return report
+        with report.step("read-ledgers"):
+            sot.read_ledgers(sync)
+        if sync.uses_database:
+            with report.step("compare-database"):
+                report.findings += sot.compare(sync)
+        with report.step("check-ledgers"):
+            report.findings += sot.check_ledgers(sync)
+        if sync.uses_vectors and not (execute and sync.uses_database):
+            with report.step("compare-vectors"):
+                sot.compare_vectors(sync)
+        describe(report, sync)
+        if execute:
+            _write(report, sync)
+    return report.settle()
+
+
+def _write(report: Report, sync: Sync) -> None:
+    """Write what is planned: the database in one transaction, then the vectors that are behind."""
+    sot.refuse(sync.blocked)
+    if sync.uses_vectors:
+        with report.step("ping-qdrant"):
+            sot.ping_vectors(sync)
+    if sync.uses_database:
+        with report.step("write-database"):
+            record_rows(report, sot.publish(sync) if sync.has_changes else None)
+    if sync.uses_vectors:
+        with report.step("write-vectors"):
+            record_vectors(report, sot.feed_vectors(sync))
+    if sync.uses_database:
+        record_state(report, sync)
+
+
+if __name__ == "__main__":
+    main(sot_sync)

@@ -1,0 +1,118 @@
+"""One SOT sync at work: its targets, what was read and what is planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from autopack.deadline import Deadline
+from autopack.errors import Unreachable, UsageError
+from autopack.io.files import LedgerFile
+from autopack.report import Finding
+from autopack.settings import Target, database_target, qdrant_target, redact, workspace_root
+
+if TYPE_CHECKING:
+    from autopack.io.vectors import VectorIndex
+
+    from autopack.io.feed import Difference
+    from autopack.io.sql import Comparison, Index, StoredFile
+
+Mode = Literal["docs-only", "db-only", "qdrant-only", "full"]
+
+
+class Sync:
+    """The state that the steps of one sync share.
+
+    A plain class on purpose: Prefect walks into dataclasses and lists that are passed to tasks.
+    """
+
+    def __init__(self, workspace: str, mode: Mode, execute: bool, deadline: Deadline) -> None:
+        if mode == "docs-only" and execute:
+            raise UsageError(
+                "--docs-only never writes, so it cannot take --execute",
+                next_step="python -m flows.sot_sync --db-only --execute (or --full, --qdrant-only)",
+            )
+        self.root = workspace_root(workspace)
+        self.mode = mode
+        self.execute = execute
+        self.deadline = deadline
+        self.accept_shrink = False
+        self.database: Target | None = None
+        self.qdrant: Target | None = None
+        self.ledgers: list[LedgerFile] = []
+        self.planned: Comparison | None = None
+        self.difference: Difference | None = None
+        self.blocked: list[Finding] = []
+        self._index: Index | None = None
+
+    @property
+    def uses_database(self) -> bool:
+        """Whether this mode reads or writes a database."""
+        return self.mode != "qdrant-only"
+
+    @property
+    def uses_vectors(self) -> bool:
+        """Whether this mode reads or writes vectors."""
+        return self.mode in {"qdrant-only", "full"}
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the database differs from the ledgers, as far as is known."""
+        return self.planned is not None and bool(self.planned.changes)
+
+    def changed(self) -> set[str]:
+        """Return the paths that differ from the index; every path while that is unknown."""
+        if self.planned is None:
+            return {file.ledger.path for file in self.ledgers}
+        return {change.path for change in self.planned.changes}
+
+    def held(self) -> dict[str, StoredFile]:
+        """Return what the index holds, by path; nothing while that is unknown."""
+        return self.planned.state.files if self.planned else {}
+
+    def aim(self, database_url: str | None, qdrant_host: str | None) -> dict[str, str | None]:
+        """Choose the targets and return them as they may be shown.
+
+        Raises:
+            Unreachable: The mode needs Qdrant and none is configured.
+        """
+        if self.uses_database:
+            self.database = database_target(database_url, self.root)
+            redact.learn(self.database.url)
+        if self.uses_vectors:
+            self.qdrant = qdrant_target(qdrant_host, self.root)
+            if self.qdrant is None:
+                raise Unreachable(
+                    f"--{self.mode} needs Qdrant, and neither --qdrant-host nor QDRANT_HOST is set",
+                    next_step=f"python -m flows.sot_sync --{self.mode} --qdrant-host embedded",
+                )
+            redact.learn(self.qdrant.url, self.qdrant.api_key)
+        return {
+            "database": f"{self.database.shown} ({self.database.source})"
+            if self.database
+            else None,
+            "qdrant": f"{self.qdrant.shown} ({self.qdrant.source})" if self.qdrant else None,
+        }
+
+    def index(self) -> Index:
+        """Return the SQL index of the chosen database; connections are kept for the run."""
+        from autopack.io.sql import Index
+
+        if self._index is None:
+            assert self.database
+            self._index = Index(self.database, self.deadline)
+        return self._index
+
+    def probe(self, seconds: float) -> Index:
+        """Return an index that gives up after `seconds`."""
+        from autopack.io.sql import Index
+
+        assert self.database
+        left = self.deadline.cap(seconds, "reading the database")
+        return Index(self.database, Deadline.after(left))
+
+    def vectors(self, create: bool) -> VectorIndex:
+        """Open the chosen vector engine."""
+        from autopack.io.vectors import open_vectors
+
+        assert self.qdrant
+        return open_vectors(self.qdrant, self.deadline, create=create)
