@@ -1,0 +1,343 @@
+"""The SOT index on a real SQLite file and a real PostgreSQL: lossless, idempotent, atomic."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from autopack.deadline import Deadline
+from autopack.errors import Busy, DeadlineExceeded, Refused, Unreachable
+from autopack.io import schema, sql
+from autopack.io.database import Database
+from autopack.io.files import read_ledgers
+from autopack.io.publish import Checks, Origin, Published, publish
+from autopack.io.sql import Index
+from autopack.settings import Target, database_target
+from autopack.sot.diagnose import diagnose
+
+ORIGIN = Origin("here", None)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("fresh_postgres"))
+    return f"sqlite:///{tmp_path}/index.db"
+
+
+@pytest.fixture
+def open_index(url: str, tmp_path: Path) -> Callable[[], Index]:
+    return lambda: Index(database_target(url, tmp_path, {}), Deadline.after(60))
+
+
+def sync(index: Index, root: Path, guard: Callable[..., None] = lambda _: None) -> Published | None:
+    ledgers = read_ledgers(root)
+    planned = index.compare(ledgers)
+    if not planned.changes:
+        return None
+    checks = Checks(guard, lambda f: diagnose(f.ledger, f.segments, f.census))
+    return publish(index, ledgers, planned, ORIGIN, checks)
+
+
+def write(root: Path, text: str | bytes, name: str = "BUILD_HISTORY.md") -> None:
+    (root / "docs").mkdir(exist_ok=True)
+    (root / "docs" / name).write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+def ledger(n: int, edited: int = 0, without: int = 0) -> str:
+    entries = (
+        f"## BUILD-{i}: title{' edited' if i == edited else ''}\n\nbody {i}\n\n"
+        for i in range(n, 0, -1)
+        if i != without
+    )
+    return "# Build History\n\n" + "".join(entries)
+
+
+def rebuilt(index: Index, path: str = "docs/BUILD_HISTORY.md") -> bytes:
+    return b"".join(index.file_bytes(path))
+
+
+def rows(index: Index, query: str) -> list[tuple[object, ...]]:
+    with index.database.reading() as cx:
+        return [tuple(row) for row in cx.exec_driver_sql(query)]
+
+
+@pytest.mark.corpus
+def test_every_real_ledger_is_rebuilt_byte_for_byte(open_index, corpus) -> None:
+    index = open_index()
+    published = sync(index, corpus)
+    assert published
+    assert published.generation == 1
+    for file in read_ledgers(corpus):
+        assert rebuilt(index, file.ledger.path) == file.data
+    assert sync(index, corpus) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ledger(5).replace("\n", "\r\n"),
+        ledger(5).rstrip("\n"),
+        "# T\n## BUILD-1: a\0b\n\f\n## BUILD-1: a\0b\n\f\n",
+        "\ufeff# T\n## BUILD-1\n",
+        "no heading at all",
+    ],
+)
+def test_odd_bytes_come_back_as_they_were(open_index, tmp_path: Path, content: str) -> None:
+    write(tmp_path, content)
+    sync(open_index(), tmp_path)
+    assert rebuilt(open_index()) == content.encode()
+
+
+def test_a_second_run_has_nothing_to_write(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(300))
+    sync(open_index(), tmp_path)
+    statements: list[str] = []
+    index = open_index()
+
+    def note(_c, _cursor, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        assert sync(index, tmp_path) is None
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert statements
+    assert [s for s in statements if s.split()[0] in {"INSERT", "UPDATE", "DELETE", "CREATE"}] == []
+
+
+def test_a_second_run_leaves_the_sqlite_file_byte_identical(tmp_path: Path) -> None:
+    write(tmp_path, ledger(300))
+    index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
+    sync(index, tmp_path)
+    before = (tmp_path / "autopack.db").read_bytes()
+    sync(index, tmp_path)
+    assert (tmp_path / "autopack.db").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["autopack.db", "docs"]
+
+
+def test_one_edit_is_one_row(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(500))
+    sync(open_index(), tmp_path)
+    write(tmp_path, ledger(500, edited=250))
+    published = sync(open_index(), tmp_path)
+    assert published
+    assert (published.inserted, published.updated, published.deleted) == (0, 1, 0)
+    assert rebuilt(open_index()) == ledger(500, edited=250).encode()
+
+
+def test_removed_entries_and_their_bytes_leave_the_index(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(50))
+    sync(open_index(), tmp_path)
+    write(tmp_path, ledger(50, without=25))
+    published = sync(open_index(), tmp_path)
+    assert published
+    assert (published.inserted, published.updated, published.deleted) == (0, 0, 1)
+    index = open_index()
+    assert rows(index, "SELECT count(*) FROM sot_segment WHERE ident = 'BUILD-25'") == [(0,)]
+    orphans = """SELECT count(*) FROM sot_blob b WHERE NOT EXISTS
+        (SELECT 1 FROM sot_segment s WHERE s.file = b.file AND s.digest = b.digest)"""
+    assert rows(index, orphans) == [(0,)]
+
+
+def test_bytes_that_two_entries_share_survive_the_loss_of_one(open_index, tmp_path: Path) -> None:
+    twice = "# T\n" + "## BUILD-1: same\n" * 3
+    write(tmp_path, twice)
+    sync(open_index(), tmp_path)
+    write(tmp_path, "# T\n" + "## BUILD-1: same\n" * 2)
+    sync(open_index(), tmp_path)
+    assert rebuilt(open_index()) == b"# T\n" + b"## BUILD-1: same\n" * 2
+
+
+def test_a_ledger_that_is_gone_leaves_the_index(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    write(tmp_path, "# C\n\n## A\n", "CHANGELOG.md")
+    sync(open_index(), tmp_path)
+    (tmp_path / "docs/CHANGELOG.md").unlink()
+    sync(open_index(), tmp_path)
+    index = open_index()
+    assert [path for (path,) in rows(index, "SELECT path FROM sot_file")] == [
+        "docs/BUILD_HISTORY.md"
+    ]
+    with pytest.raises(Refused, match=r"holds no ledger 'docs/CHANGELOG\.md'"):
+        rebuilt(index, "docs/CHANGELOG.md")
+
+
+def test_the_entry_view_numbers_equal_ids_in_file_order(open_index, tmp_path: Path) -> None:
+    write(tmp_path, "# T\n## BUILD-1: a\n## BUILD-2: b\n## BUILD-1: c\n")
+    sync(open_index(), tmp_path)
+    query = "SELECT ident, ordinal, content FROM sot_entry WHERE kind = 5 ORDER BY pos"
+    found = [(i, o, bytes(c)) for i, o, c in rows(open_index(), query)]  # type: ignore[call-overload]
+    assert found == [
+        ("BUILD-1", 1, b"## BUILD-1: a\n"),
+        ("BUILD-2", 1, b"## BUILD-2: b\n"),
+        ("BUILD-1", 2, b"## BUILD-1: c\n"),
+    ]
+
+
+def test_a_refusal_under_the_lock_writes_nothing(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    sync(open_index(), tmp_path)
+    write(tmp_path, ledger(6))
+
+    def no(_planned: object) -> None:
+        raise Refused("no")
+
+    with pytest.raises(Refused, match="no"):
+        sync(open_index(), tmp_path, no)
+    assert open_index().state().head.number == 1
+    assert rebuilt(open_index()) == ledger(5).encode()
+
+
+def test_a_plan_made_before_another_run_published_is_made_anew(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    late = open_index()
+    ledgers = read_ledgers(tmp_path)
+    planned = late.compare(ledgers)
+    sync(open_index(), tmp_path)
+    checks = Checks(lambda _: None, lambda _: [])
+    assert publish(late, ledgers, planned, ORIGIN, checks) is None
+    assert open_index().state().head.number == 1
+
+
+def test_reading_a_missing_sqlite_file_creates_nothing(tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
+    planned = index.compare(read_ledgers(tmp_path))
+    assert planned.state.head is None
+    assert planned.changes[0].plan.inserted == 6
+    assert [p.name for p in tmp_path.iterdir()] == ["docs"]
+
+
+def test_a_newer_schema_is_refused_with_instructions(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    sync(open_index(), tmp_path)
+    with open_index().database.writing("x") as cx:
+        cx.execute(schema.meta.update().values(value="99"))
+    with pytest.raises(Refused, match="schema 99, this program knows 1.*update this checkout"):
+        sync(open_index(), tmp_path)
+
+
+def test_an_older_schema_is_rebuilt(open_index, tmp_path: Path, monkeypatch) -> None:
+    write(tmp_path, ledger(5))
+    sync(open_index(), tmp_path)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+    write(tmp_path, ledger(6))
+    sync(open_index(), tmp_path)
+    assert rebuilt(open_index()) == ledger(6).encode()
+    assert sync(open_index(), tmp_path) is None
+
+
+def test_other_tools_tables_are_left_alone(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    with open_index().database.writing("x") as cx:
+        cx.exec_driver_sql("CREATE TABLE sot_entries (id INTEGER)")
+        cx.exec_driver_sql("INSERT INTO sot_entries VALUES (7)")
+    sync(open_index(), tmp_path)
+    assert rows(open_index(), "SELECT id FROM sot_entries") == [(7,)]
+
+
+def test_a_huge_window_is_loaded_anew_and_counted(open_index, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sql, "RELOAD_FROM", 10)
+    write(tmp_path, ledger(200))
+    sync(open_index(), tmp_path)
+    write(tmp_path, ledger(200).replace("body", "text"))
+    published = sync(open_index(), tmp_path)
+    assert published
+    assert (published.inserted, published.deleted) == (201, 201)
+    assert rebuilt(open_index()) == ledger(200).replace("body", "text").encode()
+
+
+def test_a_reader_sees_the_old_generation_until_the_new_one_is_whole(
+    open_index, tmp_path: Path
+) -> None:
+    write(tmp_path, ledger(400))
+    sync(open_index(), tmp_path)
+    write(tmp_path, ledger(400).replace("body", "text"))
+    seen: list[bytes] = []
+
+    def look(_planned: object) -> None:
+        seen.append(rebuilt(open_index()))
+
+    sync(open_index(), tmp_path, look)
+    assert seen == [ledger(400).encode()]
+    assert rebuilt(open_index()) == ledger(400).replace("body", "text").encode()
+
+
+def test_a_database_locked_by_another_writer_is_busy(url: str, tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    target = database_target(url, tmp_path, {})
+    holder, waiter = Database(target, Deadline.after(60)), Index(target, Deadline.after(1.5))
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with holder.writing("autopack-sot") as cx:
+            cx.exec_driver_sql("CREATE TABLE held (id INTEGER)")
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert inside.wait(30)
+        with pytest.raises(Busy, match="locked by another writer"):
+            sync(waiter, tmp_path)
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_a_passed_deadline_stops_before_the_commit(open_index, tmp_path: Path, url: str) -> None:
+    write(tmp_path, ledger(5))
+    now = [0.0]
+    index = Index(
+        database_target(url, tmp_path, {}), Deadline.after(60, clock=lambda: now[0])
+    )
+
+    def pass_time(_planned: object) -> None:
+        now[0] = 61.0
+
+    with pytest.raises(DeadlineExceeded):
+        sync(index, tmp_path, pass_time)
+    assert open_index().state().head is None
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    (tmp_path / "autopack.db").write_bytes(b"not a database, " * 100)
+    index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
+    with pytest.raises(Unreachable, match="not a database.*move .* aside"):
+        sync(index, tmp_path)
+
+
+def test_a_read_only_database_file_says_so(tmp_path: Path) -> None:
+    write(tmp_path, ledger(5))
+    missing = Target(f"sqlite:///{tmp_path}/no/such/folder/x.db", "sqlite:///x.db", "test")
+    with pytest.raises(Unreachable, match="unable to open database file"):
+        sync(Index(missing, Deadline.after(60)), tmp_path)
+
+
+def test_a_full_disk_leaves_the_previous_generation(tmp_path: Path, monkeypatch) -> None:
+    write(tmp_path, ledger(50))
+    index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
+    sync(index, tmp_path)
+    write(tmp_path, ledger(5000))
+    real = sqlite3.connect
+
+    def small(*args: object, **kwargs: object) -> sqlite3.Connection:
+        connection = real(*args, **kwargs)  # type: ignore[arg-type,call-overload]
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(Unreachable, match="full.*free disk space"):
+        sync(index, tmp_path)
+    monkeypatch.setattr(sqlite3, "connect", real)
+    assert rebuilt(index) == ledger(50).encode()
