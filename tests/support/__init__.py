@@ -1,0 +1,1 @@
+"""What tests share: guards, workspaces, real servers, bounded processes."""
