@@ -233,25 +233,16 @@ class _Terminal:
 
     def __enter__(self) -> _Terminal:
         self._before = sys.stdout, sys.stderr
-        try:
-            self._out = os.dup(1)
-        except OSError:  # started with stdout closed
-            self._out = os.open(os.devnull, os.O_WRONLY)
+        _fill_standard_descriptors()
+        self._out = os.dup(1)
         self.tty = os.isatty(self._out)
         if self.form != "text":
-            self._point_stdout_at(2)
+            os.dup2(2, 1)
         sys.stdout, sys.stderr = _Redacted(sys.stdout), _Redacted(sys.stderr)
         return self
 
     def __exit__(self, *_error: object) -> None:
         sys.stdout, sys.stderr = self._before
-
-    def _point_stdout_at(self, descriptor: int) -> None:
-        try:
-            os.dup2(descriptor, 1)
-        except OSError:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 1)
 
     def show(self, report: Report) -> None:
         """Print the report in the chosen form, and one line on stderr if the job was not done."""
@@ -290,9 +281,18 @@ class _Terminal:
                 view = view[os.write(self._out, view) :]
         except BrokenPipeError:
             # The reader left, e.g. `| head`; Python's own flush at exit must not complain either.
-            self._point_stdout_at(os.open(os.devnull, os.O_WRONLY))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except OSError as error:
             self._say(f"stdout: {error.strerror}")
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null where 0, 1 or 2 is closed: the next file would become stdout or stderr."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
 def _has_content(report: Report) -> bool:

@@ -302,8 +302,9 @@ def _subcommand(
     if not words:
         parser.error(f"which command? one of {', '.join(by_name)}")
     if words[0].startswith("-"):
-        parser.parse_args(words[:1])
-        parser.error("the command comes first")
+        if words[0] in parser._option_string_actions:
+            parser.parse_args(words[:1])
+        parser.error(f"the command comes first, one of {', '.join(by_name)}")
     near = difflib.get_close_matches(words[0], by_name, 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else f"; one of {', '.join(by_name)}"
     parser.error(f"unknown command {words[0]!r}{hint}")

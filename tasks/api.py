@@ -24,8 +24,8 @@ def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) 
     Raises:
         NoAnswer: There is no HTTP answer by then.
     """
-    at = urlsplit(url)
     try:
+        at = urlsplit(url)
         port = at.port or (443 if at.scheme == "https" else 80)
         with socket.create_connection((at.hostname or "", port), _left(until)) as plain:
             peer = _secured(plain, at.hostname or "") if at.scheme == "https" else plain

@@ -91,6 +91,7 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     ends: float | None = None
     flow_run_id: str | None = None
+    draft: Report | None = None
     report: Report | None = None
     published: bool = False
 
@@ -115,6 +116,13 @@ _run: ContextVar[Run | None] = ContextVar("autopack_run", default=None)
 def current() -> Run | None:
     """Return the run in progress in this context."""
     return _run.get()
+
+
+def draft(report: Report) -> Report:
+    """Keep the report a flow is filling in: if the run fails, its steps and writes are shown."""
+    if run := current():
+        run.draft = report
+    return report
 
 
 @contextmanager
@@ -366,9 +374,7 @@ def deadline_alarm(run: Run, given: float | None) -> Iterator[None]:
 
 def failed(run: Run, error: AutopackError) -> Report:
     """Return the report of a run that could not do its job."""
-    report = getattr(error, "report", None)
-    if not isinstance(report, Report):
-        report = Report(run.flow, execute=run.execute)
+    report = run.draft or Report(run.flow, execute=run.execute)
     report.exit_code = int(error.code)
     report.message = redact(" ".join(str(error).split()))
     report.engine, report.flow_run_id = run.engine, run.flow_run_id

@@ -69,9 +69,7 @@ def _publish_artifact(run: Run, report: Report) -> None:
         create_markdown_artifact(
             redact(markdown(report)), key=key, description=f"{report.flow}: {report.status}"
         )
-    except AutopackError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever the API client raises
+    except Exception as error:  # noqa: BLE001 - whatever the API client raises, or the deadline
         _warn(report, "artifact_failed", f"no Prefect artifact: {type(error).__name__}: {error}")
 
 

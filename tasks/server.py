@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +27,6 @@ LOCAL_URL = "http://127.0.0.1:4200/api"
 PROBE_S = 0.3
 ASKED_FOR_S = 5.0
 START_S = 90.0
-_keep: list[int] = []
 
 
 def answers(limit: float = PROBE_S) -> str | None:
@@ -71,62 +71,89 @@ def connect(engine: str, left: float) -> Callable[[], None]:
     return lambda: None
 
 
+@dataclass
+class Temporary:
+    """A server child: where it answers, and the pipe end that keeps it alive."""
+
+    url: str
+    child: subprocess.Popen[bytes]
+    keep: int
+    log: IO[bytes]
+
+    def wait(self, until: float) -> None:
+        """Wait for the first answer; a request sits in the socket's queue until the server is up.
+
+        Raises:
+            Unreachable: The child ended, or it is not ready by then.
+        """
+        why = "it is not ready in time"
+        while time.monotonic() < until:
+            try:
+                if api.call(self.url, "/health", until) == (200, True):
+                    return
+            except api.NoAnswer as error:
+                why = str(error)
+            if self.child.poll() is not None:
+                why = _last_line(self.log) or f"it ended with {self.child.returncode}"
+                break
+            time.sleep(0.05)
+        raise Unreachable(
+            f"the temporary Prefect server did not start: {why}",
+            next_step="run `prefect server database upgrade -y`, or use --engine direct",
+        )
+
+    def stop(self, limit: float = 10.0) -> None:
+        """Let the server flush and leave; end it when it does not."""
+        os.close(self.keep)
+        try:
+            self.child.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def launch(tag: str, env: Mapping[str, str]) -> Temporary:
+    """Start a server child for the process that `tag` names; it answers when it has started."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as door:
+        url = f"http://127.0.0.1:{door.getsockname()[1]}/api"
+        keep_read, keep_write = os.pipe()
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the start fails
+        fds = [door.fileno(), keep_read]
+        child = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", "tasks.temporary", *map(str, fds), url, tag],
+            pass_fds=fds,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**env, "PREFECT_API_URL": url, "PYTHONPATH": _python_path(env)},
+        )
+    os.close(keep_read)
+    return Temporary(url, child, keep_write, log)
+
+
 def _start(left: float) -> Callable[[], None]:
-    door = socket.create_server(("127.0.0.1", 0), backlog=64)
-    url = f"http://127.0.0.1:{door.getsockname()[1]}/api"
     for name in ("NO_PROXY", "no_proxy"):  # loopback never goes through a proxy
         hosts = os.environ.get(name)
         os.environ[name] = f"{hosts},127.0.0.1" if hosts else "127.0.0.1"
-    os.environ["PREFECT_API_URL"] = url
     for key in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"):
         os.environ.pop(key, None)
-    keep_read, keep_write = os.pipe()
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - the child keeps it open
-    child = subprocess.Popen(  # noqa: S603
-        [
-            sys.executable,
-            *("-P", "-m", "tasks.temporary"),
-            *(str(door.fileno()), str(keep_read), url, leftovers.this_process().tag),
-        ],
-        pass_fds=[door.fileno(), keep_read],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env={**os.environ, "PYTHONPATH": _python_path()},
-    )
-    door.close()
-    os.close(keep_read)
-    _keep.append(keep_write)
+    server = launch(leftovers.this_process().tag, os.environ)
+    os.environ["PREFECT_API_URL"] = server.url
+    _running.append(server)
     # Registered before Prefect is imported, so it runs after Prefect sent its last logs and events.
-    atexit.register(_close, child)
+    atexit.register(server.stop)
     until = time.monotonic() + min(left, START_S)
-    return lambda: _wait(child, log, url, until)
+    return lambda: server.wait(until)
 
 
-def _python_path() -> str:
+_running: list[Temporary] = []
+
+
+def _python_path(env: Mapping[str, str]) -> str:
     root = str(Path(__file__).resolve().parents[1])
-    rest = os.environ.get("PYTHONPATH")
+    rest = env.get("PYTHONPATH")
     return f"{root}{os.pathsep}{rest}" if rest else root
-
-
-def _wait(child: subprocess.Popen[bytes], log: IO[bytes], url: str, until: float) -> None:
-    """Wait for the first answer: a request sits in the socket's queue until the server is up."""
-    why = "it is not ready in time"
-    while time.monotonic() < until:
-        try:
-            if api.call(url, "/health", until) == (200, True):
-                return
-        except api.NoAnswer as error:
-            why = str(error)
-        if child.poll() is not None:
-            why = _last_line(log) or f"it ended with {child.returncode}"
-            break
-        time.sleep(0.05)
-    raise Unreachable(
-        f"the temporary Prefect server did not start: {why}",
-        next_step="run `prefect server database upgrade -y`, or use --engine direct",
-    )
 
 
 def _last_line(log: IO[bytes]) -> str:
@@ -137,16 +164,6 @@ def _last_line(log: IO[bytes]) -> str:
 
 def farewell(words: str) -> None:
     """Tell the temporary server why this process ends; it goes into the run it must close."""
-    for descriptor in _keep:
+    for server in _running:
         with contextlib.suppress(OSError):
-            os.write(descriptor, redact(words).encode("utf-8", "replace")[:500])
-
-
-def _close(child: subprocess.Popen[bytes]) -> None:
-    while _keep:
-        os.close(_keep.pop())
-    try:
-        child.wait(10)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+            os.write(server.keep, redact(words).encode("utf-8", "replace")[:500])

@@ -13,7 +13,7 @@ from autopack.errors import Busy, DeadlineExceeded, Refused, Unreachable
 from autopack.report import Finding, Report
 from flows.cli import Between, CommandLineOnly, Flags, main
 from tasks import policy
-from tasks.engine import flow, task
+from tasks.engine import draft, flow, task
 
 TRIES: list[str] = []
 
@@ -76,7 +76,7 @@ def toy_flow(  # noqa: PLR0912, PLR0917
     Examples:
         python -m tests.support.toy_flow --full --execute
     """
-    report = Report("toy", execute=execute)
+    report = draft(Report("toy", execute=execute))
     deadline = Deadline.after(max_seconds)
     toy = os.environ.get("TOY", "")
     with report.step("read"):
@@ -108,6 +108,13 @@ def toy_flow(  # noqa: PLR0912, PLR0917
                 time.sleep(60)
             except DeadlineExceeded:
                 continue
+    elif toy == "stubborn":  # its clean-up after Ctrl-C takes for ever
+        Path(workspace, "asleep").touch()
+        try:
+            time.sleep(60)
+        finally:
+            Path(workspace, "heard").touch()
+            time.sleep(60)
     elif toy == "c":  # blocked in C: no signal handler runs
         hashlib.pbkdf2_hmac("sha256", b"x", b"y", 200_000_000)
     elif toy == "deadline":

@@ -1,0 +1,105 @@
+"""A report as text and as Markdown."""
+
+from __future__ import annotations
+
+from autopack.render import markdown, text
+from autopack.report import Finding, NextStep, Report, Step, Writes
+
+REPORT = Report(
+    "sot-sync",
+    execute=True,
+    exit_code=1,
+    seconds=0.42,
+    targets={"database": "postgresql://user:***@host/db", "qdrant": None},
+    counts={"entries": 3, "by kind": {"build": 2, "debug": 1}, "names": ["a"]},
+    writes=Writes(inserted=2, upserted=3, files=["docs/INDEX.md"]),
+    findings=[
+        Finding("drift", "error", "docs/A.md", 9, "META says 3,\nfound 4", "python -m flows.x"),
+        Finding("old", "info", "", None, "no path"),
+    ],
+    steps=[Step("read-ledgers", "done", 0.014)],
+    next_steps=[NextStep("bring the index in line", "python -m flows.sot_sync --execute")],
+    body="plan: 2 rows\n",
+)
+
+TEXT = """\
+plan: 2 rows
+
+targets
+  database                     postgresql://user:***@host/db
+  qdrant                       not set
+
+steps
+  read-ledgers                 done     0.01 s
+
+counts
+  entries                      3
+  by kind.build                2
+  by kind.debug                1
+  names                        ["a"]
+
+writes
+  rows: 2 inserted
+  vectors: 3 upserted
+  file: docs/INDEX.md
+
+findings: 1 error, 1 info
+  docs/A.md:9: error drift: META says 3, found 4
+      fix: python -m flows.x
+  info old: no path
+
+next
+  bring the index in line
+    python -m flows.sot_sync --execute
+
+sot-sync: findings - findings: 1 error, 1 info (exit 1, executed, direct, 0.42 s)
+"""
+
+
+def test_text() -> None:
+    assert text(REPORT) == TEXT
+
+
+def test_an_empty_report_is_its_status_line() -> None:
+    assert text(Report("toy")) == "toy: clean (exit 0, dry run, direct, 0.00 s)\n"
+
+
+def test_colour_only_adds_escapes() -> None:
+    import re
+
+    shown = text(REPORT, colour=True)
+    assert "\x1b[31merror\x1b[0m" in shown
+    assert re.sub(r"\x1b\[\d+m", "", shown) == TEXT
+
+
+def test_file_content_cannot_drive_the_terminal() -> None:
+    hostile = Finding("x", "error", "a\x1b]0;title\x07.md", 1, "\x1b[2Jgone\u202e")
+    shown = text(Report("toy", findings=[hostile], body="\x1b[31mred"), colour=True)
+    assert "\x1b]" not in shown
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert "\\x1b[31mred" in shown
+
+
+def test_markdown_escapes_what_would_format() -> None:
+    shown = markdown(Report("toy", findings=[Finding("x", "error", "a_b.md", 1, "<b> | `c`")]))
+    assert r"a\_b.md:1: error x: \<b\> \| \`c\`" in shown
+
+
+def test_markdown_has_every_section() -> None:
+    shown = markdown(REPORT)
+    for part in (
+        "# sot-sync: findings",
+        "| database |",
+        "| read-ledgers |",
+        "## Writes",
+        "## Next",
+    ):
+        assert part in shown
+
+
+def test_thousands_of_findings_are_cut() -> None:
+    many = [Finding("x", "error", "a", n, "m") for n in range(5000)]
+    shown = text(Report("toy", findings=many))
+    assert "... and 4800 more; --json lists them all" in shown
+    assert len(shown.splitlines()) < 220

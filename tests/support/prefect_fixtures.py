@@ -1,0 +1,82 @@
+"""One real Prefect server per test session, used by in-process flows and by child processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks import api, server
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """Where the server answers, and the home whose database a temporary server shares."""
+
+    url: str
+    home: Path
+
+    def env(self, **more: str) -> dict[str, str]:
+        """Return the environment of a child process that talks to this server."""
+        return {**os.environ, "PREFECT_HOME": str(self.home), "PREFECT_API_URL": self.url, **more}
+
+    def env_without(self, **more: str) -> dict[str, str]:
+        """Return the environment of a child process that finds no server."""
+        return self.env(PREFECT_API_URL="http://127.0.0.1:9/api", **more)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Return the JSON answer of one API call."""
+        status, answer = api.call(self.url, path, time.monotonic() + 20, body)
+        assert status < 300, (status, answer)
+        return answer
+
+    def get(self, path: str) -> Any:
+        """Return the JSON answer of one API call."""
+        return api.call(self.url, path, time.monotonic() + 20)[1]
+
+    def run_of(self, workspace: Path) -> dict[str, Any]:
+        """Return the newest flow run whose workspace this is."""
+        runs = self.post("/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC", "limit": 50})
+        return next(run for run in runs if run["parameters"].get("workspace") == str(workspace))
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A fresh database and a real server; in-process flows use it too, without heartbeats."""
+    home = tmp_path_factory.mktemp("prefect-home")
+    env = {**os.environ, "PREFECT_HOME": str(home)}
+    running = server.launch("process:test-session", env)
+    try:
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            PREFECT_HOME,
+            temporary_settings,
+        )
+
+        running.wait(time.monotonic() + 90)
+        with temporary_settings(
+            {
+                PREFECT_API_URL: running.url,
+                PREFECT_HOME: home,
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            }
+        ):
+            yield PrefectServer(running.url, home)
+            _drain()
+    finally:
+        running.stop()
+
+
+def _drain() -> None:
+    """Send the last logs and events while the server is still there."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all()
+    EventsWorker.drain_all()
