@@ -14,6 +14,7 @@ from autopack.report import Finding, NextStep, Report
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"error": "31", "warning": "33", "info": "36", "good": "32", "dim": "2", "bold": "1"}
 _SHOWN = 200
+_INFOS = 8
 
 
 def text(report: Report, *, colour: bool = False) -> str:
@@ -113,20 +114,15 @@ def _steps(report: Report) -> list[tuple[str, str, str]]:
     return [(step.name, step.status, f"{step.seconds:.2f} s") for step in report.steps]
 
 
-def _pairs(counts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in counts.items():
-        if isinstance(value, dict) and value:
-            rows += _pairs(value, f"{prefix}{key}.")
-        else:
-            plain = isinstance(value, (str, int, float))
-            rows.append(
-                (
-                    _flat(f"{prefix}{key}"),
-                    _flat(str(value) if plain else json.dumps(value, default=str)),
-                )
-            )
-    return rows
+def _pairs(counts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a line per count; a group of counts is one line that leaves its zeros out."""
+    return [(_flat(key), _flat(_count(value))) for key, value in counts.items()]
+
+
+def _count(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_count(n)}" for name, n in value.items() if n) or "nothing"
+    return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, default=str)
 
 
 def _writes(report: Report) -> list[str]:
@@ -159,13 +155,29 @@ def _place(finding: Finding) -> str:
 
 
 def _findings(findings: list[Finding], paint: Any) -> list[str]:
+    shown, grouped = _grouped(findings)
     lines: list[str] = []
-    for f in findings[:_SHOWN]:
+    for f in shown[:_SHOWN]:
         place = f"{_place(f)}: " if f.path else ""
         lines.append(f"{place}{paint(f.severity, f.severity)} {f.code}: {f.message}")
         if f.fix:
             lines.append(f"    fix: {f.fix}")
-    return [*lines, *_rest(findings)]
+    return [*lines, *_rest(shown), *(f"{paint('info', 'info')} {line}" for line in grouped)]
+
+
+def _grouped(findings: list[Finding]) -> tuple[list[Finding], list[str]]:
+    """Split off the infos, a line per code, when there are more than a reader wants to see."""
+    infos = [f for f in findings if f.severity == "info"]
+    if len(infos) <= _INFOS:
+        return findings, []
+    by: dict[str, list[str]] = {}
+    for f in infos:
+        by.setdefault(f.code, []).append(_place(f))
+    lines = [
+        f"{code} ×{len(places)}: {', '.join(places[:3])}{', …' if len(places) > 3 else ''}"
+        for code, places in by.items()
+    ]
+    return [f for f in findings if f.severity != "info"], [*lines, "(--json has each of them)"]
 
 
 def _rest(findings: list[Finding]) -> list[str]:
@@ -174,11 +186,12 @@ def _rest(findings: list[Finding]) -> list[str]:
 
 
 def _finding_rows(findings: list[Finding]) -> list[str]:
+    shown, grouped = _grouped(findings)
     rows = []
-    for f in findings[:_SHOWN]:
+    for f in shown[:_SHOWN]:
         place = f"{_place(f)}: " if f.path else ""
         rows.append(f"{place}{f.severity} {f.code}: {f.message}{f' Fix: {f.fix}' if f.fix else ''}")
-    return [*rows, *_rest(findings)]
+    return [*rows, *_rest(shown), *grouped]
 
 
 def _md(words: str) -> str:

@@ -26,9 +26,11 @@ def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) 
     """
     try:
         at = urlsplit(url)
+        if at.scheme not in ("http", "https") or not at.hostname:
+            raise ValueError("no http(s) address")
         port = at.port or (443 if at.scheme == "https" else 80)
-        with socket.create_connection((at.hostname or "", port), _left(until)) as plain:
-            peer = _secured(plain, at.hostname or "") if at.scheme == "https" else plain
+        with socket.create_connection((at.hostname, port), _left(until)) as plain:
+            peer = _secured(plain, at.hostname) if at.scheme == "https" else plain
             peer.settimeout(_left(until))
             peer.sendall(_request(at.netloc.rpartition("@")[2], at.path.rstrip("/") + path, body))
             return _parse(_read_all(peer, until))

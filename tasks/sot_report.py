@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ def describe(report: Report, sync: Sync) -> None:
     """Put the plan, the counts and the command that writes the plan into the report."""
     report.body = "\n".join(_plan_lines(sync))
     report.counts.update(_counts(sync))
-    report.counts["findings_by_code"] = dict(Counter(f.code for f in report.findings))
     pending = sync.has_changes or bool(sync.difference and not sync.difference.empty)
     if pending and not sync.execute and not sync.blocked:
         mode = "db-only" if sync.mode == "docs-only" else sync.mode
@@ -87,6 +85,7 @@ def record_state(report: Report, sync: Sync) -> None:
     state = sync.index().state()
     report.counts["generation"] = state.head.number if state.head else 0
     report.counts["vectors_behind"] = state.behind
-    if state.behind:
-        command = "python -m flows.sot_sync --full --execute --qdrant-host embedded"
+    if state.behind and sync.qdrant:
+        flag = f" --qdrant-host {sync.qdrant.shown}" if sync.qdrant.source.startswith("--") else ""
+        command = f"python -m flows.sot_sync --full --execute{flag}"
         report.next_steps.append(NextStep(f"vectors behind by {state.behind}", command))

@@ -78,19 +78,17 @@ class Sync:
         if self.uses_database:
             self.database = database_target(database_url, self.root)
             redact.learn(self.database.url)
-        if self.uses_vectors:
-            self.qdrant = qdrant_target(qdrant_host, self.root)
-            if self.qdrant is None:
-                raise Unreachable(
-                    f"--{self.mode} needs Qdrant, and neither --qdrant-host nor QDRANT_HOST is set",
-                    next_step=f"python -m flows.sot_sync --{self.mode} --qdrant-host embedded",
-                )
+        self.qdrant = qdrant_target(qdrant_host, self.root)
+        if self.qdrant is not None:
             redact.learn(self.qdrant.url, self.qdrant.api_key)
+        elif self.uses_vectors:
+            raise Unreachable(
+                f"--{self.mode} needs Qdrant, and neither --qdrant-host nor QDRANT_HOST is set",
+                next_step=f"python -m flows.sot_sync --{self.mode} --qdrant-host embedded",
+            )
         return {
-            "database": f"{self.database.shown} ({self.database.source})"
-            if self.database
-            else None,
-            "qdrant": f"{self.qdrant.shown} ({self.qdrant.source})" if self.qdrant else None,
+            "database": _named(self.database),
+            "qdrant": _named(self.qdrant if self.uses_vectors else None),
         }
 
     def index(self) -> Index:
@@ -116,3 +114,7 @@ class Sync:
 
         assert self.qdrant
         return open_vectors(self.qdrant, self.deadline, create=create)
+
+
+def _named(target: Target | None) -> str | None:
+    return f"{target.shown} ({target.source})" if target else None

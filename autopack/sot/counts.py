@@ -38,7 +38,9 @@ class Counts:
     latest: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts by name."""
+        """Return the counts by name; of a ledger without ids, those that mean something."""
+        if not self.latest:
+            return {"entries": self.entries, "sections": self.sections}
         return asdict(self)
 
 

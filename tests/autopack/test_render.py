@@ -34,8 +34,7 @@ steps
 
 counts
   entries                      3
-  by kind.build                2
-  by kind.debug                1
+  by kind                      build 2, debug 1
   names                        ["a"]
 
 writes
@@ -103,3 +102,17 @@ def test_thousands_of_findings_are_cut() -> None:
     shown = text(Report("toy", findings=many))
     assert "... and 4800 more; --json lists them all" in shown
     assert len(shown.splitlines()) < 220
+
+
+def test_zeros_of_a_group_of_counts_are_left_out() -> None:
+    shown = text(Report("toy", counts={"LEDGER": {"entries": 3, "stray_rows": 0}}))
+    assert "  LEDGER                       entries 3\n" in shown
+
+
+def test_many_infos_are_one_line_per_code_and_errors_stay_whole() -> None:
+    infos = [Finding("stray_row", "info", "a.md", n, "row") for n in range(1, 10)]
+    error = Finding("broken", "error", "b.md", 1, "what")
+    shown = text(Report("toy", findings=[*infos, error]))
+    assert "info stray_row ×9: a.md:1, a.md:2, a.md:3, …" in shown
+    assert "b.md:1: error broken: what" in shown
+    assert "a.md:4" not in shown

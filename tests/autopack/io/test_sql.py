@@ -296,9 +296,7 @@ def test_a_database_locked_by_another_writer_is_busy(url: str, tmp_path: Path) -
 def test_a_passed_deadline_stops_before_the_commit(open_index, tmp_path: Path, url: str) -> None:
     write(tmp_path, ledger(5))
     now = [0.0]
-    index = Index(
-        database_target(url, tmp_path, {}), Deadline.after(60, clock=lambda: now[0])
-    )
+    index = Index(database_target(url, tmp_path, {}), Deadline.after(60, clock=lambda: now[0]))
 
     def pass_time(_planned: object) -> None:
         now[0] = 61.0
