@@ -68,7 +68,7 @@ lock: $(READY) ## Pin requirements/*.txt from pyproject.toml; ARGS=--upgrade mov
 $(READY): requirements/dev.txt
 	@rm -f $@
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not; try: make PYTHON=python3.12" >&2; \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is older or missing: make PYTHON=python3.12" >&2; \
 		exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "'$(PYTHON)' has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; \
