@@ -9,7 +9,7 @@ import socket
 import time
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _LARGEST = 8 << 20
 
@@ -26,16 +26,19 @@ def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) 
     """
     try:
         at = urlsplit(url)
-        if at.scheme not in ("http", "https") or not at.hostname:
-            raise ValueError("no http(s) address")
-        port = at.port or (443 if at.scheme == "https" else 80)
-        with socket.create_connection((at.hostname, port), _left(until)) as plain:
-            peer = _secured(plain, at.hostname) if at.scheme == "https" else plain
+        with socket.create_connection(_address(at), _left(until)) as plain:
+            peer = _secured(plain, at.hostname or "") if at.scheme == "https" else plain
             peer.settimeout(_left(until))
             peer.sendall(_request(at.netloc.rpartition("@")[2], at.path.rstrip("/") + path, body))
             return _parse(_read_all(peer, until))
     except (OSError, ValueError) as error:
         raise NoAnswer(str(error)) from error
+
+
+def _address(at: SplitResult) -> tuple[str, int]:
+    if at.scheme not in ("http", "https") or not at.hostname:
+        raise ValueError("no http(s) address")
+    return at.hostname, at.port or (443 if at.scheme == "https" else 80)
 
 
 def _left(until: float) -> float:

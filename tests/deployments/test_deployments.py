@@ -1,0 +1,170 @@
+"""Deployments: the limits, `prefect.yaml`, and a click on a served flow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployments import limits
+from deployments.serve import FLOWS
+from tests.support.prefect_fixtures import PrefectServer
+
+ROOT = Path(__file__).resolve().parents[2]
+NULLS_REFUSED = tuple(map(int, version("fastapi").split(".")[:2])) >= (0, 151)
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+
+
+def test_limits_are_created_kept_and_mended(prefect_server: PrefectServer) -> None:
+    assert set(limits.create().values()) <= {"created", "kept"}
+    assert limits.create() == dict.fromkeys(limits.NAMES, "kept")
+    found = prefect_server.post("/v2/concurrency_limits/filter", {"limit": 100})
+    by_name = {limit["name"]: limit for limit in found}
+    assert {name: by_name[name]["limit"] for name in limits.NAMES} == dict.fromkeys(limits.NAMES, 1)
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+
+    with get_client(sync_client=True) as client:
+        client.update_global_concurrency_limit("docs", GlobalConcurrencyLimitUpdate(active=False))
+    assert limits.create()["docs"] == "mended"
+    assert limits.create()["docs"] == "kept"
+
+
+@pytest.mark.parametrize("module", ["limits", "serve"])
+def test_without_a_server_it_is_4_in_one_line(prefect_server: PrefectServer, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"deployments.{module}"],
+        cwd=ROOT,
+        env=prefect_server.env_without(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr == "no Prefect server answers. Next: prefect server start\n"
+
+
+def test_served_flows_are_the_deployed_ones() -> None:
+    deployed = {d["entrypoint"].replace("/", ".").replace(".py:", ":") for d in DEPLOYMENTS}
+    assert deployed <= set(FLOWS)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
+def test_parameters_fit_the_form(prefect_server: PrefectServer, deployment: Any) -> None:
+    from deployments.serve import load
+
+    made = load(deployment["entrypoint"].replace("/", ".").replace(".py:", ":"))
+    assert made.validate_parameters(deployment["parameters"]) is not None
+
+
+def test_what_writes_on_a_schedule_runs_alone() -> None:
+    for deployment in DEPLOYMENTS:
+        if deployment.get("schedules"):
+            assert deployment["concurrency_limit"] == {
+                "limit": 1,
+                "collision_strategy": "CANCEL_NEW",
+            }
+            assert deployment["parameters"]["mode"] == "db-only"
+        else:
+            assert deployment["parameters"]["execute"] is False
+
+
+@pytest.mark.xfail(
+    NULLS_REFUSED, reason="FastAPI 0.151 refuses the nulls that Prefect 3.8 sends", strict=True
+)
+def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
+    prefect_server.post("/work_pools/", {"name": "autopack", "type": "process"})
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env=prefect_server.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = prefect_server.post("/deployments/filter", {})
+    by_name = {deployment["name"]: deployment for deployment in found}
+    every = by_name["every-15-minutes"]
+    assert every["parameters"]["execute"] is True
+    assert every["schedules"][0]["schedule"]["cron"] == "*/15 * * * *"
+    assert "modes" not in every["parameter_openapi_schema"]["properties"]
+    assert every["parameter_openapi_schema"]["properties"]["mode"]["enum"][0] == "docs-only"
+    assert by_name["look"]["schedules"] == []
+
+
+# --- a click --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def served(
+    prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The toy flow, served; the ID of its deployment."""
+    code = "from deployments.serve import main; main(['tests.support.toy_flow:toy_flow'])"
+    log = (tmp_path_factory.mktemp("serve") / "log").open("w+")
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=prefect_server.env(PREFECT_RUNNER_POLL_FREQUENCY="1", TOY=""),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        until = time.monotonic() + 60
+        found: list[Any] = []
+        while not found and time.monotonic() < until and child.poll() is None:
+            wanted = {"deployments": {"name": {"any_": ["toy-local"]}}}
+            found = prefect_server.post("/deployments/filter", wanted)
+            time.sleep(0.2)
+        log.seek(0)
+        assert found, log.read()
+        yield found[0]["id"]
+    finally:
+        child.terminate()
+        try:
+            child.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        log.close()
+
+
+def click(server: PrefectServer, deployment: str, **parameters: Any) -> Any:
+    """Start one run of a deployment as the UI does and return the run when it has ended."""
+    run = server.post(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        run = server.get(f"/flow_runs/{run['id']}")
+        if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return run
+        time.sleep(0.2)
+    raise AssertionError(run)
+
+
+def test_a_click_runs_the_flow(prefect_server: PrefectServer, served: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    run = click(prefect_server, served, workspace=str(tmp_path), execute=True)
+    assert (run["state"]["name"], run["state"]["message"]) == ("Completed", "clean (exit 0)")
+    audit = (tmp_path / ".autonomous_runs/audit.jsonl").read_text()
+    assert f'"flow_run_id":"{run["id"]}"' in audit
+
+
+def test_a_password_in_the_form_is_refused(
+    prefect_server: PrefectServer, served: str, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    url = "postgresql://bob:typed-into-a-form@nowhere/db"
+    run = click(prefect_server, served, workspace=str(tmp_path), database_url=url)
+    assert run["state_type"] == "FAILED"
+    assert run["state"]["message"].startswith("a password in database_url is stored with")
