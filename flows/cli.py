@@ -20,7 +20,10 @@ from autopack.report import Report
 from autopack.settings import database_target, qdrant_target, redact, workspace_root
 from flows.command import Command, parse
 from tasks import engine
-from tasks.engine import Between, CommandLineOnly, Flags, Positional, Run
+from tasks.marks import Between, CommandLineOnly, Flags, Positional
+from tasks.redacting import protect
+from tasks.run import Run, bug, deadline_alarm, failed
+from tasks.timing import out_of_time
 
 __all__ = ["Between", "CommandLineOnly", "Flags", "Positional", "main"]
 
@@ -45,7 +48,7 @@ def main(*flows: Callable[..., Report]) -> NoReturn:
         given = command.values.get("max_seconds")
         if isinstance(given, (int, float)):
             run.ends = began + given
-        engine.protect(command.values)
+        protect(command.values)
         code = _Session(command, run, terminal).finish()
     _exit(code)
 
@@ -94,7 +97,7 @@ class _Session:
         except Terminated:
             report = self._cut_short(ExitCode.TERMINATED, "terminated")
         except BaseException as error:  # noqa: BLE001 - SystemExit, Prefect's own signals
-            report = engine.bug(self.run, error)
+            report = bug(self.run, error)
         code = self.emit(report)
         if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
             _end_at_once_on_signals(code)
@@ -102,12 +105,12 @@ class _Session:
 
     def _report(self) -> Report:
         try:
-            with engine.deadline_alarm(self.run, self.command.values.get("max_seconds")):
+            with deadline_alarm(self.run, self.command.values.get("max_seconds")):
                 return self._run_on_engine()
         except AutopackError as error:
-            return self.run.report or self._published(engine.failed(self.run, error))
+            return self.run.report or self._published(failed(self.run, error))
         except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
-            return self._published(engine.bug(self.run, error))
+            return self._published(bug(self.run, error))
 
     def _run_on_engine(self) -> Report:
         self._check_targets()
@@ -141,15 +144,20 @@ class _Session:
     def _cut_short(self, code: ExitCode, word: str) -> Report:
         error = AutopackError(word, next_step="run it again; every write is repeatable")
         error.code = code
-        return self._published(engine.failed(self.run, error))
+        return self._published(failed(self.run, error))
 
     def emit(self, report: Report) -> int:
         """Print the report once, whoever comes first: the run or the backstop."""
         with self.once:
             if self.code is None:
-                self.code = int(report.exit_code)
                 report.seconds = time.monotonic() - self.run.began
-                self.terminal.show(report)
+                try:
+                    self.terminal.show(report)
+                except Exception as error:  # noqa: BLE001 - a report that can't be shown is a bug
+                    report = bug(self.run, error)
+                    report.counts, report.findings, report.extra = {}, [], {}
+                    self.terminal.show(report)
+                self.code = int(report.exit_code)
         return self.code
 
     def _watch(self) -> None:
@@ -161,8 +169,8 @@ class _Session:
         assert self.run.ends is not None
         time.sleep(max(0.0, self.run.ends + BACKSTOP_S - time.monotonic()))
         try:
-            late = engine.out_of_time(self.command.values["max_seconds"])
-            report = self._published(engine.failed(self.run, late))
+            late = out_of_time(self.command.values["max_seconds"])
+            report = self._published(failed(self.run, late))
             if "tasks.server" in sys.modules:
                 sys.modules["tasks.server"].farewell(report.message)
             self.emit(report)
@@ -214,8 +222,13 @@ class _Redacted:
         self._stream = stream
 
     def write(self, words: str) -> int:
-        self._stream.write(redact(words))
+        with contextlib.suppress(BrokenPipeError):  # a reader that left must not stop the work
+            self._stream.write(redact(words))
         return len(words)
+
+    def flush(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.flush()
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -223,6 +236,12 @@ class _Redacted:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _redacted_stream(stream: Any) -> Any:
+    with contextlib.suppress(AttributeError, ValueError):  # not every stand-in can
+        stream.reconfigure(errors="backslashreplace")
+    return _Redacted(stream)
 
 
 class _Terminal:
@@ -238,7 +257,7 @@ class _Terminal:
         self.tty = os.isatty(self._out)
         if self.form != "text":
             os.dup2(2, 1)
-        sys.stdout, sys.stderr = _Redacted(sys.stdout), _Redacted(sys.stderr)
+        sys.stdout, sys.stderr = (stream and _redacted_stream(stream) for stream in self._before)
         return self
 
     def __exit__(self, *_error: object) -> None:

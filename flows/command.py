@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_
 
 from autopack.errors import MEANINGS, ExitCode
 from autopack.settings import mask, redact
-from tasks.engine import Between, Flags, Positional, plain
+from tasks.engine import plain
+from tasks.marks import Between, Flags, Positional
 
 ENGINES = ("auto", "server", "temporary", "direct")
 FORMATS = ("text", "json", "markdown")

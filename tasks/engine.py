@@ -12,171 +12,38 @@ import functools
 import inspect
 import os
 import random
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
-from autopack.errors import (
-    STATUS,
-    AutopackError,
-    DeadlineExceeded,
-    ExitCode,
-    Unreachable,
-    UsageError,
-)
+from autopack.errors import STATUS, AutopackError, ExitCode, Unreachable, UsageError
 from autopack.report import Finding, Report
 from autopack.settings import redact, secrets_of
+from tasks.marks import Between, CommandLineOnly, Flags, Positional, form_signature
+from tasks.redacting import masked, protect, protect_logging, redact_error
+from tasks.run import Run, current, draft, failed, perform, running
+from tasks.timing import StepTimeout, time_limit
+
+__all__ = [
+    "Between",
+    "CommandLineOnly",
+    "Flags",
+    "Positional",
+    "as_prefect",
+    "draft",
+    "flow",
+    "flow_name",
+    "options_of",
+    "plain",
+    "run_direct",
+    "run_prefect",
+    "task",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-ALARM_GRACE_S = 0.25
-"""A run's own deadline checks name what was being done, so the alarm gives them this lead."""
-
-
-class Flags:
-    """Marks a `Literal` whose values are switches of their own, at most one of them."""
-
-
-class Positional:
-    """Marks a parameter that stands on the command line without a flag."""
-
-
-class CommandLineOnly:
-    """Marks a parameter that the Prefect form does not show."""
-
-
-@dataclass(frozen=True)
-class Between:
-    """Marks a number's bounds, both allowed; the command line and the Prefect form check them."""
-
-    low: float
-    high: float
-
-
-class StepTimeout(AutopackError):
-    """One step took longer than its own limit; the run's deadline has not passed."""
-
-    code = ExitCode.DEADLINE
-
-
-class Budget(float):
-    """The seconds that are left, shown as the number the operator gave."""
-
-    def __new__(cls, left: float, given: float) -> Budget:
-        budget = super().__new__(cls, max(left, 0.001))
-        budget.given = given
-        return budget
-
-    given: float
-
-    def __format__(self, spec: str) -> str:
-        return format(self.given, spec)
-
-
-@dataclass
-class Run:
-    """What is known about the run in progress; `cli` and `perform` share it."""
-
-    flow: str
-    values: dict[str, Any]
-    engine: str = "direct"
-    began: float = field(default_factory=time.monotonic)
-    ends: float | None = None
-    flow_run_id: str | None = None
-    draft: Report | None = None
-    report: Report | None = None
-    published: bool = False
-
-    @property
-    def execute(self) -> bool:
-        """Whether this run was allowed to write."""
-        return self.values.get("execute") is True
-
-    def left(self) -> float:
-        """Return the seconds until the deadline; without one there is no end."""
-        return float("inf") if self.ends is None else max(0.0, self.ends - time.monotonic())
-
-    @property
-    def workspace(self) -> Path:
-        """The checkout this run works on, as it was given."""
-        return Path(str(self.values.get("workspace", "."))).expanduser()
-
-
-_run: ContextVar[Run | None] = ContextVar("autopack_run", default=None)
-
-
-def current() -> Run | None:
-    """Return the run in progress in this context."""
-    return _run.get()
-
-
-def draft(report: Report) -> Report:
-    """Keep the report a flow is filling in: if the run fails, its steps and writes are shown."""
-    if run := current():
-        run.draft = report
-    return report
-
-
-@contextmanager
-def running(run: Run) -> Iterator[Run]:
-    """Make `run` the run in progress."""
-    token = _run.set(run)
-    try:
-        yield run
-    finally:
-        _run.reset(token)
-
-
-# --- timeouts ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def time_limit(seconds: float | None, error: Callable[[], Exception]) -> Iterator[None]:
-    """Raise `error()` in the body after `seconds`; an outer limit that is sooner stays armed.
-
-    Only the main thread can be interrupted; elsewhere this does nothing.
-    """
-    left = signal.getitimer(signal.ITIMER_REAL)[0]
-    main = threading.current_thread() is threading.main_thread()
-    if not main or seconds is None or 0 < left <= seconds:
-        yield
-        return
-    armed = True
-
-    def ring(_number: int, _frame: object) -> None:
-        if armed:
-            raise error()
-
-    began, outer = time.monotonic(), signal.signal(signal.SIGALRM, ring)
-    try:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-            yield
-        finally:
-            armed = False
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, outer)
-        if left:
-            again = left - (time.monotonic() - began)
-            signal.setitimer(signal.ITIMER_REAL, max(again, 0.001))
-
-
-def out_of_time(given: float) -> DeadlineExceeded:
-    """Return the error for a run that `--max-seconds` cut short."""
-    return DeadlineExceeded(
-        f"--max-seconds {given:g} ran out",
-        next_step="run again with a larger --max-seconds; finished work is kept",
-    )
-
 
 # --- tasks ------------------------------------------------------------------------------------
 
@@ -239,7 +106,7 @@ def task(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
                     return fn(*args, **kwargs)
             except Exception as error:
                 # Prefect stores an error's text in the task run's state.
-                _redact_error(error)
+                redact_error(error)
                 raise
 
         @functools.wraps(fn)
@@ -282,17 +149,7 @@ def _prefect_task(fn: Callable[..., Any], options: dict[str, Any], retry: _Retry
     )(fn)
 
 
-def _redact_error(error: BaseException) -> None:
-    """Take every known secret out of an error's text, in place."""
-    if redact(repr(error)) == repr(error) and redact(str(error)) == str(error):
-        return
-    error.args = tuple(redact(a) if isinstance(a, str) else redact(repr(a)) for a in error.args)
-    for key, value in list(vars(error).items()):
-        if isinstance(value, str):
-            setattr(error, key, redact(value))
-
-
-# --- flows ------------------------------------------------------------------------------------
+# --- flows --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -334,92 +191,6 @@ def flow_name(fn: Any) -> str:
     return str(options_of(inner).prefect.get("name") or inner.__name__.replace("_", "-"))
 
 
-def perform(fn: Any, run: Run) -> Report:
-    """Run the plain function once; whatever happens becomes its report, stamped and published.
-
-    Interrupts and termination pass through.
-    """
-    from tasks.publish import publish
-
-    inner, values = plain(fn), dict(run.values)
-    given = values.get("max_seconds")
-    if isinstance(given, (int, float)):
-        run.ends = run.ends if run.ends is not None else run.began + given
-        values["max_seconds"] = Budget(run.ends - time.monotonic(), given)
-    with running(run):
-        try:
-            with deadline_alarm(run, given):
-                report = inner(**values)
-        except AutopackError as error:
-            report = failed(run, error)
-        except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
-            report = bug(run, error)
-        report.engine, report.flow_run_id = run.engine, run.flow_run_id
-        report.seconds = time.monotonic() - run.began
-        run.report = report
-        with deadline_alarm(run, given):
-            publish(run, report)
-    return report
-
-
-@contextmanager
-def deadline_alarm(run: Run, given: float | None) -> Iterator[None]:
-    """Raise `DeadlineExceeded` in the main thread shortly after the run's deadline."""
-    if run.ends is None or given is None:
-        yield
-        return
-    with time_limit(run.left() + ALARM_GRACE_S, lambda: out_of_time(float(given))):
-        yield
-
-
-def failed(run: Run, error: AutopackError) -> Report:
-    """Return the report of a run that could not do its job."""
-    report = run.draft or Report(run.flow, execute=run.execute)
-    report.exit_code = int(error.code)
-    report.message = redact(" ".join(str(error).split()))
-    report.engine, report.flow_run_id = run.engine, run.flow_run_id
-    report.seconds = time.monotonic() - run.began
-    return report
-
-
-def bug(run: Run, error: BaseException) -> Report:
-    """Return the report of a bug; its traceback goes to a file that the message names."""
-    path = _write_traceback(run, error)
-    first = " ".join(str(error).split())[:300]
-    text = f"bug: {type(error).__name__}: {first}" if first else f"bug: {type(error).__name__}"
-    return failed(run, AutopackError(text, next_step=f"report it with the traceback in {path}"))
-
-
-def _write_traceback(run: Run, error: BaseException) -> str:
-    import traceback
-
-    text = redact("".join(traceback.format_exception(error)))
-    name = f"traceback-{run.flow}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.txt"
-    folder = run.workspace / ".autonomous_runs" / "reports"
-    try:
-        if not (run.execute and (run.workspace / "docs").is_dir()) and not folder.is_dir():
-            raise NotADirectoryError(folder)  # a dry run creates no directory
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
-        return str(folder / name)
-    except OSError:
-        import tempfile
-
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            prefix=name[:-4] + "-",
-            suffix=".txt",
-            delete=False,
-            encoding="utf-8",
-            errors="backslashreplace",
-        ) as file:
-            file.write(text)
-    except OSError as full:
-        return f"no file ({full.strerror})"
-    return file.name
-
-
 # --- Prefect ----------------------------------------------------------------------------------
 
 
@@ -442,7 +213,7 @@ def as_prefect(fn: Any) -> Any:
         stored = _stored_password(run)
         return _as_state(failed(run, stored) if stored else perform(inner, run))
 
-    signature = _form_signature(inner)
+    signature = form_signature(inner)
     setattr(body, "__signature__", signature)  # noqa: B010
     body.__annotations__ = {key: p.annotation for key, p in signature.parameters.items()}
     body.__annotations__["return"] = signature.return_annotation
@@ -477,26 +248,6 @@ def _stored_password(run: Run) -> UsageError | None:
     return None
 
 
-def _form_signature(inner: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature the UI form is made of: bounds as pydantic fields, no marks."""
-    from pydantic import Field
-
-    signature = inspect.signature(inner, eval_str=True)
-    shown = []
-    for parameter in signature.parameters.values():
-        kind: Any = parameter.annotation
-        marks: list[Any] = []
-        if get_origin(kind) is Annotated:
-            kind, *marks = get_args(kind)
-        if any(isinstance(mark, CommandLineOnly) for mark in marks):
-            continue
-        for mark in marks:
-            if isinstance(mark, Between):
-                kind = Annotated[kind, Field(ge=mark.low, le=mark.high)]
-        shown.append(parameter.replace(annotation=kind))
-    return signature.replace(parameters=shown)
-
-
 def _as_state(report: Report) -> Any:
     """Return the Prefect state that says the same as the exit code."""
     from prefect.states import Completed, Failed
@@ -510,25 +261,18 @@ def _as_state(report: Report) -> Any:
     return Failed(name=name, data=report, message=line)
 
 
-def masked_parameters(fn: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def stored_parameters(fn: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters to hand to Prefect, which stores them: secrets masked.
 
     The real values reach the flow inside this process, by the run in progress.
     """
-    from autopack.settings import mask
-
-    shown = {}
-    for key, parameter in _form_signature(plain(fn)).parameters.items():
-        value = values.get(key, parameter.default)
-        shown[key] = redact(mask(value)) if isinstance(value, str) and secrets_of(value) else value
-        if isinstance(shown[key], str):
-            shown[key] = redact(shown[key])
-    return shown
+    shown = form_signature(plain(fn)).parameters
+    return masked({key: values.get(key, shown[key].default) for key in shown})
 
 
 def run_direct(fn: Any, run: Run) -> Report:
     """Run a flow without Prefect."""
-    return perform(fn, run)
+    return perform(plain(fn), run)
 
 
 def run_prefect(fn: Any, run: Run, ready: Callable[[], None] = lambda: None) -> Report:
@@ -551,7 +295,7 @@ def run_prefect(fn: Any, run: Run, ready: Callable[[], None] = lambda: None) -> 
             tags(*leftovers.own_tags()),
             running(run),
         ):
-            made(**masked_parameters(fn, run.values), return_state=True)
+            made(**stored_parameters(fn, run.values), return_state=True)
     except AutopackError:
         raise
     except Exception as error:
@@ -585,36 +329,3 @@ def _quieten_console() -> None:
         for handler in logging.getLogger(name).handlers:
             if type(handler).__name__ == "PrefectConsoleHandler":
                 handler.setLevel(logging.CRITICAL)
-
-
-# --- secrets ----------------------------------------------------------------------------------
-
-
-def protect(values: Mapping[str, Any]) -> None:
-    """Let the redactor know every secret of this run, and the log records pass through it."""
-    redact.learn_environment(os.environ)
-    redact.learn(*(v for v in values.values() if isinstance(v, str) and "://" in v))
-    protect_logging()
-
-
-def protect_logging() -> None:
-    """Redact every log record, its traceback included, before any handler sees it; once."""
-    import logging
-
-    made = logging.getLogRecordFactory()
-    if getattr(made, "redacts", False):
-        return
-
-    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = made(*args, **kwargs)
-        try:
-            record.msg, record.args = redact(record.getMessage()), None
-        except (TypeError, ValueError):  # a bad format string; logging reports it itself
-            return record
-        if record.exc_info:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
-            record.exc_info = None
-        return record
-
-    setattr(factory, "redacts", True)  # noqa: B010
-    logging.setLogRecordFactory(factory)

@@ -124,6 +124,9 @@ def _crash(url: str, run_id: str, message: str, until: float) -> None:
 
 def _post(url: str, path: str, body: dict[str, Any], until: float) -> Any:
     status, answer = api.call(url, path, until, body)
+    while status == 503 and time.monotonic() < until:  # SQLite is locked for a moment
+        time.sleep(0.1)
+        status, answer = api.call(url, path, until, body)
     if status >= 300:
         raise api.NoAnswer(f"{path} answered {status}")
     return answer

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from autopack.errors import AutopackError
+from autopack.errors import AutopackError, ExitCode
 from autopack.report import Finding, Report
 from autopack.settings import redact
 
 if TYPE_CHECKING:
-    from tasks.engine import Run
+    from tasks.run import Run
 
 
 def publish(run: Run, report: Report) -> None:
@@ -21,7 +21,7 @@ def publish(run: Run, report: Report) -> None:
     if run.published:
         return
     run.published = True
-    if run.execute:
+    if run.execute and report.exit_code != ExitCode.USAGE:
         record_audit(run, report)
     if run.flow_run_id is not None:
         _publish_artifact(run, report)

@@ -31,7 +31,11 @@ class PrefectServer:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the JSON answer of one API call."""
-        status, answer = api.call(self.url, path, time.monotonic() + 20, body)
+        until = time.monotonic() + 30
+        status, answer = api.call(self.url, path, until, body)
+        while status == 503:  # another server holds SQLite's lock for a moment
+            time.sleep(0.1)
+            status, answer = api.call(self.url, path, until, body)
         assert status < 300, (status, answer)
         return answer
 

@@ -48,7 +48,7 @@ def leak(url: str | None) -> None:
 
 
 @flow(name="toy")
-def toy_flow(  # noqa: PLR0912, PLR0917
+def toy_flow(  # noqa: PLR0912, PLR0915, PLR0917
     workspace: str = ".",
     mode: Annotated[Literal["docs-only", "db-only", "full"], Flags()] = "docs-only",
     execute: bool = False,
@@ -122,6 +122,8 @@ def toy_flow(  # noqa: PLR0912, PLR0917
         deadline.check("counting")
     elif toy == "bytes":
         report.extra_stdout = b"raw \xff\n"
+    elif toy == "nonsense":
+        report.exit_code = 42
     elif toy == "exit":
         raise SystemExit(0)
     return report.settle()

@@ -16,7 +16,10 @@ import pytest
 from autopack.errors import AutopackError, Busy, DeadlineExceeded, Refused, Unreachable, UsageError
 from autopack.report import Report
 from tasks import engine, policy
-from tasks.engine import Budget, Run, StepTimeout, as_prefect, flow, plain, task, time_limit
+from tasks.engine import as_prefect, flow, plain, task
+from tasks.redacting import protect
+from tasks.run import Run, running
+from tasks.timing import Budget, StepTimeout, time_limit
 from tests.support import toy_flow as toy
 from tests.support.prefect_fixtures import PrefectServer
 
@@ -75,7 +78,7 @@ def test_a_pause_that_outlasts_the_deadline_is_not_waited_for() -> None:
         raise Unreachable("away")
 
     with (
-        engine.running(Run("toy", {}, ends=time.monotonic() + 5)),
+        running(Run("toy", {}, ends=time.monotonic() + 5)),
         pytest.raises(Unreachable),
     ):
         fails()
@@ -234,7 +237,7 @@ def test_a_password_in_a_failing_task_stays_out_of_the_database(
     secret = "correct-horse-71"
     url = f"postgresql://bob:{secret}@nowhere/db"
     values = {"workspace": str(workspace), "database_url": url, "max_seconds": 60.0}
-    engine.protect(values)
+    protect(values)
     report = engine.run_prefect(toy.toy_flow, Run("toy", values, engine="server"))
     assert report.exit_code == 70
     assert "bob:***@" in report.message
@@ -265,7 +268,7 @@ def test_the_flow_gets_the_real_url(prefect_server: PrefectServer, workspace: Pa
         return Report("toy-url")
 
     values = {"workspace": str(workspace), "database_url": url}
-    engine.protect(values)
+    protect(values)
     engine.run_prefect(connects, Run("toy-url", values, engine="server"))
     assert got == [url]
 

@@ -1,0 +1,157 @@
+"""One run of a flow: what is known about it, and how every end becomes its report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autopack.errors import AutopackError
+from autopack.report import Report
+from autopack.settings import redact
+from tasks.timing import ALARM_GRACE_S, Budget, out_of_time, time_limit
+
+
+@dataclass
+class Run:
+    """What is known about the run in progress; `cli` and `perform` share it."""
+
+    flow: str
+    values: dict[str, Any]
+    engine: str = "direct"
+    began: float = field(default_factory=time.monotonic)
+    ends: float | None = None
+    flow_run_id: str | None = None
+    draft: Report | None = None
+    report: Report | None = None
+    published: bool = False
+
+    @property
+    def execute(self) -> bool:
+        """Whether this run was allowed to write."""
+        return self.values.get("execute") is True
+
+    def left(self) -> float:
+        """Return the seconds until the deadline; without one there is no end."""
+        return float("inf") if self.ends is None else max(0.0, self.ends - time.monotonic())
+
+    @property
+    def workspace(self) -> Path:
+        """The checkout this run works on, as it was given."""
+        return Path(str(self.values.get("workspace", "."))).expanduser()
+
+
+_run: ContextVar[Run | None] = ContextVar("autopack_run", default=None)
+
+
+def current() -> Run | None:
+    """Return the run in progress in this context."""
+    return _run.get()
+
+
+def draft(report: Report) -> Report:
+    """Keep the report a flow is filling in: if the run fails, its steps and writes are shown."""
+    if run := current():
+        run.draft = report
+    return report
+
+
+@contextmanager
+def running(run: Run) -> Iterator[Run]:
+    """Make `run` the run in progress."""
+    token = _run.set(run)
+    try:
+        yield run
+    finally:
+        _run.reset(token)
+
+
+def perform(fn: Callable[..., Report], run: Run) -> Report:
+    """Run the plain function once; whatever happens becomes its report, stamped and published.
+
+    Interrupts and termination pass through.
+    """
+    from tasks.publish import publish
+
+    values = dict(run.values)
+    given = values.get("max_seconds")
+    if isinstance(given, (int, float)):
+        run.ends = run.ends if run.ends is not None else run.began + given
+        values["max_seconds"] = Budget(run.ends - time.monotonic(), given)
+    with running(run):
+        try:
+            with deadline_alarm(run, given):
+                report = fn(**values)
+        except AutopackError as error:
+            report = failed(run, error)
+        except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
+            report = bug(run, error)
+        report.engine, report.flow_run_id = run.engine, run.flow_run_id
+        report.seconds = time.monotonic() - run.began
+        run.report = report
+        with deadline_alarm(run, given):
+            publish(run, report)
+    return report
+
+
+@contextmanager
+def deadline_alarm(run: Run, given: float | None) -> Iterator[None]:
+    """Raise `DeadlineExceeded` in the main thread shortly after the run's deadline."""
+    if run.ends is None or given is None:
+        yield
+        return
+    with time_limit(run.left() + ALARM_GRACE_S, lambda: out_of_time(float(given))):
+        yield
+
+
+def failed(run: Run, error: AutopackError) -> Report:
+    """Return the report of a run that could not do its job."""
+    report = run.draft or Report(run.flow, execute=run.execute)
+    report.exit_code = int(error.code)
+    report.message = redact(" ".join(str(error).split()))
+    report.engine, report.flow_run_id = run.engine, run.flow_run_id
+    report.seconds = time.monotonic() - run.began
+    return report
+
+
+def bug(run: Run, error: BaseException) -> Report:
+    """Return the report of a bug; its traceback goes to a file that the message names."""
+    path = _write_traceback(run, error)
+    first = " ".join(str(error).split())[:300]
+    text = f"bug: {type(error).__name__}: {first}" if first else f"bug: {type(error).__name__}"
+    return failed(run, AutopackError(text, next_step=f"report it with the traceback in {path}"))
+
+
+def _write_traceback(run: Run, error: BaseException) -> str:
+    import traceback
+
+    text = redact("".join(traceback.format_exception(error)))
+    name = f"traceback-{run.flow}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.txt"
+    folder = run.workspace / ".autonomous_runs" / "reports"
+    try:
+        if not (run.execute and (run.workspace / "docs").is_dir()) and not folder.is_dir():
+            raise NotADirectoryError(folder)  # a dry run creates no directory
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return str(folder / name)
+    except OSError:
+        import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix=name[:-4] + "-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
+            file.write(text)
+    except OSError as full:
+        return f"no file ({full.strerror})"
+    return file.name
