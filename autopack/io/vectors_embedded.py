@@ -1,0 +1,277 @@
+"""Qdrant's engine inside this process: one shard, one process at a time, rebuilt when damaged."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autopack.deadline import Deadline
+from autopack.errors import Busy, Unreachable
+from autopack.io.vectors import (
+    DENSE,
+    PAGE,
+    SPARSE,
+    Embedder,
+    Hit,
+    Point,
+    batched,
+    collection,
+    sparse_document,
+    sparse_query,
+)
+from autopack.settings import Target
+
+if TYPE_CHECKING:
+    from qdrant_edge import EdgeConfig, EdgeShard, Filter
+
+OPTIMIZE_FROM = 20_000
+"""After writing this many points the shard is optimized once: it then opens five times faster."""
+LOCK_WAIT_S = 30.0
+RRF_K = 60
+"""Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+_RETRY_S = 0.02
+_DISK = ("No space left", "Permission denied", "Read-only file system", "Too many open files")
+
+
+class EmbeddedIndex:
+    """One shard below `.autonomous_runs/_index/`; a missing one reads as empty."""
+
+    def __init__(
+        self, target: Target, deadline: Deadline, embedder: Embedder | None, *, create: bool
+    ) -> None:
+        self.deadline = deadline
+        self.embedder = embedder
+        self.folder = Path(target.url)
+        self.path = self.folder / collection(embedder)
+        self._lock: int | None = None
+        self._shard: EdgeShard | None = None
+        if not create and not self.path.exists():
+            return
+        with self._translated("opening"):
+            if create:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._acquire()
+        try:
+            self._shard = self._open(create)
+        except BaseException:
+            self.close()
+            raise
+
+    def ping(self) -> None:
+        """Nothing to ask: opening the shard was the question."""
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of every point held, by id."""
+        return dict(self._scroll())
+
+    def read_back(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the digests of those of these points that are held, by id."""
+        if self._shard is None:
+            return {}
+        found: dict[str, str] = {}
+        with self._translated("reading"):
+            for at in range(0, len(ids), PAGE):
+                self.deadline.check("reading vectors back")
+                records = self._shard.retrieve(
+                    list(ids[at : at + PAGE]), with_payload=["digest"], with_vector=False
+                )
+                found.update((str(r.id), (r.payload or {}).get("digest", "")) for r in records)
+        return found
+
+    def count(self) -> int:
+        """Return how many points are held."""
+        from qdrant_edge import CountRequest
+
+        if self._shard is None:
+            return 0
+        with self._translated("counting"):
+            return int(self._shard.count(CountRequest(exact=True)))
+
+    def upsert(self, points: Iterable[Point]) -> int:
+        """Write points; durable when this returns."""
+        from qdrant_edge import UpdateOperation
+
+        shard, written = self._open_shard(), 0
+        for batch in batched(points):
+            self.deadline.check("writing vectors")
+            with self._translated("writing"):
+                shard.update(UpdateOperation.upsert_points(self._encoded(batch)))
+            written += len(batch)
+        with self._translated("writing"):
+            shard.flush()
+            if written >= OPTIMIZE_FROM:
+                shard.optimize()
+        return written
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete points; durable when this returns."""
+        from qdrant_edge import UpdateOperation
+
+        shard = self._open_shard()
+        with self._translated("deleting"):
+            for at in range(0, len(ids), PAGE):
+                self.deadline.check("deleting vectors")
+                shard.update(UpdateOperation.delete_points(list(ids[at : at + PAGE])))
+            shard.flush()
+        return len(ids)
+
+    def search(self, text: str, limit: int, ledger: str | None = None) -> list[Hit]:
+        """Return the best points, best first."""
+        if self._shard is None:
+            return []
+        with self._translated("searching"):
+            found = self._shard.query(self._request(text, limit, ledger))
+        return [Hit(str(hit.id), float(hit.score), dict(hit.payload or {})) for hit in found]
+
+    def close(self) -> None:
+        """Close the shard and let the next process in."""
+        shard, self._shard = self._shard, None
+        lock, self._lock = self._lock, None
+        try:
+            if shard is not None:
+                shard.close()
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    def _open_shard(self) -> EdgeShard:
+        if self._shard is None:
+            raise RuntimeError("opened for reading: nothing may be written")
+        return self._shard
+
+    def _open(self, create: bool) -> EdgeShard:
+        """Load the shard, or make it. A damaged one is set aside when writing: it is derived."""
+        from qdrant_edge import EdgeShard
+
+        if self.path.exists():
+            try:
+                with self._translated("opening"):
+                    return EdgeShard.load(str(self.path))
+            except Unreachable as error:
+                if not create or any(reason in error.message for reason in _DISK):
+                    raise
+            aside = self.path.with_suffix(".damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            self.path.rename(aside)
+        with self._translated("creating"):
+            # Made beside its place: a shard that stands there is whole.
+            fresh = self.path.with_suffix(".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            EdgeShard.create(str(fresh), self._config()).close()
+            fresh.rename(self.path)
+            return EdgeShard.load(str(self.path))
+
+    def _config(self) -> EdgeConfig:
+        from qdrant_edge import (
+            Distance,
+            EdgeConfig,
+            EdgeSparseVectorParams,
+            EdgeVectorParams,
+            Modifier,
+        )
+
+        dense = {}
+        if self.embedder is not None:
+            dense[DENSE] = EdgeVectorParams(size=self.embedder.dim, distance=Distance.Cosine)
+        sparse = {SPARSE: EdgeSparseVectorParams(modifier=Modifier.Idf)}
+        return EdgeConfig(vectors=dense, sparse_vectors=sparse)
+
+    def _encoded(self, batch: Sequence[Point]) -> list[Any]:
+        from qdrant_edge import Point as EdgePoint
+        from qdrant_edge import SparseVector
+
+        dense = self.embedder.encode([p.text for p in batch]) if self.embedder else None
+        out = []
+        for i, point in enumerate(batch):
+            vector: dict[str, Any] = {}
+            if point.text:
+                vector[SPARSE] = SparseVector(*sparse_document(point.text))
+                if dense is not None:
+                    vector[DENSE] = dense[i]
+            out.append(EdgePoint(point.id, vector, {**point.payload, "digest": point.digest}))
+        return out
+
+    def _request(self, text: str, limit: int, ledger: str | None) -> Any:
+        from qdrant_edge import Fusion, Prefetch, Query, QueryRequest, SparseVector
+
+        only = _ledger_filter(ledger)
+        sparse = Query.Nearest(SparseVector(*sparse_query(text)), using=SPARSE)
+        if self.embedder is None:
+            return QueryRequest(limit=limit, query=sparse, filter=only, with_payload=True)
+        dense = Query.Nearest(self.embedder.encode([text])[0], using=DENSE)
+        both = [Prefetch(limit=limit * 4, query=q, filter=only) for q in (sparse, dense)]
+        fused: Any = Fusion.Rrf(k=RRF_K)  # the stub calls it unrelated to Fusion
+        return QueryRequest(limit=limit, query=fused, prefetches=both, with_payload=True)
+
+    def _scroll(self) -> Iterator[tuple[str, str]]:
+        from qdrant_edge import ScrollRequest
+
+        offset = None
+        while self._shard is not None:
+            self.deadline.check("reading vectors")
+            with self._translated("reading"):
+                request = ScrollRequest(
+                    offset=offset, limit=PAGE, with_payload=["digest"], with_vector=False
+                )
+                records, offset = self._shard.scroll(request)
+            for record in records:
+                yield str(record.id), (record.payload or {}).get("digest", "")
+            if offset is None:
+                return
+
+    def _acquire(self) -> int:
+        """Take the kernel lock that admits one process; its file is never removed."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        lock = os.open(self.folder / "engine.lock", flags, 0o644)
+        until = time.monotonic() + self.deadline.cap(LOCK_WAIT_S, "waiting for the vectors")
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < until - _RETRY_S:
+                    time.sleep(_RETRY_S)
+                    continue
+                holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+                os.close(lock)
+                raise Busy(
+                    f"the embedded Qdrant is in use by process {holder or 'unknown'}",
+                    next_step="wait for it to end, then run again",
+                ) from None
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            return lock
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        """Turn the engine's errors, panics included, into one line."""
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(doing, error.strerror or str(error)) from None
+        except BaseException as error:
+            # The engine raises plain `Exception`; a Rust panic is no `Exception` at all.
+            if type(error) is not Exception and type(error).__name__ != "PanicException":
+                raise
+            raise self._failure(doing, str(error)) from None
+
+    def _failure(self, doing: str, reason: str) -> Unreachable:
+        text = " ".join(reason.split())[:200]
+        hint = "python -m flows.sot_sync --full --execute --qdrant-host embedded rebuilds it"
+        if any(known in text for known in _DISK):
+            hint = f"make {self.folder} writable with free space, then run again"
+        return Unreachable(f"embedded Qdrant, {doing}: {text}", next_step=hint)
+
+
+def _ledger_filter(ledger: str | None) -> Filter | None:
+    from qdrant_edge import FieldCondition, Filter, MatchValue
+
+    if ledger is None:
+        return None
+    return Filter(must=[FieldCondition(key="ledger", match=MatchValue(ledger))])
