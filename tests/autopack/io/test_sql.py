@@ -220,7 +220,7 @@ def test_a_newer_schema_is_refused_with_instructions(open_index, tmp_path: Path)
     sync(open_index(), tmp_path)
     with open_index().database.writing("x") as cx:
         cx.execute(schema.meta.update().values(value="99"))
-    with pytest.raises(Refused, match="schema 99, this program knows 1.*update this checkout"):
+    with pytest.raises(Refused, match=r"schema 99, this program knows 1.*update this checkout"):
         sync(open_index(), tmp_path)
 
 
@@ -310,7 +310,7 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     write(tmp_path, ledger(5))
     (tmp_path / "autopack.db").write_bytes(b"not a database, " * 100)
     index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
-    with pytest.raises(Unreachable, match="not a database.*move .* aside"):
+    with pytest.raises(Unreachable, match=r"not a database.*move .* aside"):
         sync(index, tmp_path)
 
 
@@ -335,7 +335,7 @@ def test_a_full_disk_leaves_the_previous_generation(tmp_path: Path, monkeypatch)
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", small)
-    with pytest.raises(Unreachable, match="full.*free disk space"):
+    with pytest.raises(Unreachable, match=r"full.*free disk space"):
         sync(index, tmp_path)
     monkeypatch.setattr(sqlite3, "connect", real)
     assert rebuilt(index) == ledger(50).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,7 +66,7 @@ class Held:
         ]
         assert sum(page.count for page in self.pages.values()) == len(segments)
         ordered = [self.pages[pos] for pos in sorted(self.pages)]
-        assert all(a.last < b.pos for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(a.last < b.pos for a, b in pairwise(ordered))
         assert changed_window(segments, ordered).empty
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -144,10 +145,10 @@ def _oracle(prefix: str, data: bytes) -> list[int]:
     text = re.sub("[\0\f]", " ", data.decode())
     tokens = MarkdownIt("commonmark").parse(text)
     lines = []
-    for token, inline in zip(tokens, tokens[1:], strict=False):
-        if token.type == "heading_open" and token.tag in {"h2", "h3"} and token.level == 0:
-            if re.match(rf"{prefix}-\d", inline.content):
-                lines.append((token.map or [0])[0] + 1)
+    for token, inline in pairwise(tokens):
+        heading = token.type == "heading_open" and token.tag in {"h2", "h3"} and token.level == 0
+        if heading and re.match(rf"{prefix}-\d", inline.content):
+            lines.append((token.map or [0])[0] + 1)
     return lines
 
 
