@@ -1,7 +1,8 @@
 """Run syncs in forked children that the test kills: the imports are paid once.
 
-`python -m tests.support.crash_worker WORKSPACE DATABASE_URL`; a line on stdin starts one run and
-prints its pid, the next line waits for its end and prints its exit code. Until then the pid is taken.
+`python -m tests.support.crash_worker WORKSPACE DATABASE_URL`: a line on stdin starts one run and
+prints its pid, the next one waits for its end and prints its exit code. Until then it keeps its
+pid.
 """
 
 from __future__ import annotations
