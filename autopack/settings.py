@@ -41,9 +41,7 @@ def workspace_root(workspace: str) -> Path:
     return root.resolve()
 
 
-def database_target(
-    flag: str | None, root: Path, env: Mapping[str, str] | None = None
-) -> Target:
+def database_target(flag: str | None, root: Path, env: Mapping[str, str] | None = None) -> Target:
     """Return the database by precedence: `--database-url`, `DATABASE_URL`, SQLite in the workspace.
 
     Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
-
-from flows.cli import main
 
 from autopack.deadline import Deadline
 from autopack.report import Report
+from flows.cli import main
 from tasks import sot
 from tasks.engine import Between, CommandLineOnly, Flags, flow
 from tasks.sot_report import describe, record_rows, record_state, record_vectors
@@ -52,8 +52,8 @@ def sot_sync(
         python -m flows.sot_sync --rebuild-file docs/BUILD_HISTORY.md
     """
     report = Report("sot-sync", execute=execute)
-    with report.ending():
-        sync = Sync(workspace, mode, execute, Deadline.after(max_seconds))
+    deadline = Deadline.after(max_seconds)
+    with report.ending(), closing(Sync(workspace, mode, execute, deadline)) as sync:
         sync.accept_shrink = accept_shrink
         report.targets = sync.aim(database_url, qdrant_host)
         if rebuild_file is not None:
@@ -79,8 +79,8 @@ def _write(report: Report, sync: Sync) -> None:
     """Write what is planned: the database in one transaction, then the vectors that are behind."""
     sot.refuse(sync.blocked)
     if sync.uses_vectors:
-        with report.step("ping-qdrant"):
-            sot.ping_vectors(sync)
+        with report.step("open-qdrant"):
+            sot.open_vectors(sync)
     if sync.uses_database:
         with report.step("write-database"):
             record_rows(report, sot.publish(sync) if sync.has_changes else None)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from autopack.errors import DeadlineExceeded, Refused, Unreachable
-from autopack.io.files import LedgerFile
 from autopack.report import Finding
-from autopack.sot.diagnose import blocking, diagnose
 from autopack.sot.guards import Size, losses
 from autopack.sot.ledgers import BY_PATH, LEDGERS
 from tasks import policy
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from autopack.io.feed import Fed
     from autopack.io.publish import Published
     from autopack.io.sql import Comparison
+    from autopack.io.vectors import VectorIndex
 
 PROBE_S = 2.0
 """How long `--docs-only` waits for a database before it plans against an empty index."""
@@ -66,7 +65,7 @@ def check_ledgers(sync: Sync) -> list[Finding]:
     for path, file in here.items():
         if path in changed:
             sync.deadline.check(f"checking {path}")
-            found += _diagnose(file)
+            found += file.findings
     sync.blocked = refusals(sync, sync.planned)
     return found + sync.blocked
 
@@ -79,7 +78,7 @@ def refusals(sync: Sync, planned: Comparison | None) -> list[Finding]:
     sizes = {}
     for file in sync.ledgers:
         if file.ledger.path in changed:
-            found += blocking(file.ledger, file.data)
+            found += file.blocking
             entries = file.census.counts.entries
         else:
             entries = stored[file.ledger.path].entries
@@ -130,7 +129,7 @@ def refuse_older(sync: Sync, planned: Comparison) -> None:
 def publish(sync: Sync) -> Published | None:
     """Write one generation in one transaction; a second run finds nothing to do."""
     from autopack.io.git import checkout_id, head_commit
-    from autopack.io.publish import Checks, Origin
+    from autopack.io.publish import Origin
     from autopack.io.publish import publish as write
 
     def guard(planned: Comparison) -> None:
@@ -139,21 +138,13 @@ def publish(sync: Sync) -> Published | None:
 
     assert sync.planned
     origin = Origin(checkout_id(sync.root), head_commit(sync.root))
-    return write(sync.index(), sync.ledgers, sync.planned, origin, Checks(guard, _diagnose))
-
-
-def _diagnose(file: LedgerFile) -> list[Finding]:
-    return diagnose(file.ledger, file.segments, file.census)
+    return write(sync.index(), sync.ledgers, sync.planned, origin, guard)
 
 
 @task(**policy.NETWORK)
-def ping_vectors(sync: Sync) -> None:
-    """Make sure the vector engine answers, before the database is written."""
-    vectors = sync.vectors(create=False)
-    try:
-        vectors.ping()
-    finally:
-        vectors.close()
+def open_vectors(sync: Sync) -> None:
+    """Make sure the vector engine answers, before the database is written; it stays open."""
+    sync.open_vectors().ping()
 
 
 @task(**policy.READ)
@@ -161,11 +152,8 @@ def compare_vectors(sync: Sync) -> tuple[int, int]:
     """Return how many vectors to write and to delete, read-only; opens no database."""
     from autopack.io.feed import difference
 
-    vectors = sync.vectors(create=False)
-    try:
+    with closing(sync.vectors(create=False)) as vectors:
         sync.difference = difference(vectors, sync.ledgers)
-    finally:
-        vectors.close()
     return len(sync.difference.stale), len(sync.difference.gone)
 
 
@@ -173,23 +161,30 @@ def compare_vectors(sync: Sync) -> tuple[int, int]:
 def feed_vectors(sync: Sync) -> Fed:
     """Write the vectors that are behind, read them back, and empty the outbox."""
     from autopack.io.database import serialized
-    from autopack.io.feed import Fed, Outbox, difference, feed
+    from autopack.io.feed import difference, feed
 
-    with ExitStack() as stack:
-        if sync.mode == "qdrant-only":
-            vectors = stack.enter_context(closing(sync.vectors(create=True)))
+    vectors = sync.open_vectors()
+    try:
+        if not sync.uses_database:
             return feed(vectors, sync.ledgers, difference(vectors, sync.ledgers))
-        index = sync.index()
-        stack.enter_context(serialized(index.database, "autopack-sot-vectors"))
-        vectors = stack.enter_context(closing(sync.vectors(create=True)))
-        state = index.state()
-        outbox = Outbox(index, sync.deadline)
-        todo = outbox.todo(vectors, sync.ledgers)
-        if todo.empty and not state.behind:
-            return Fed()
-        fed = feed(vectors, sync.ledgers, todo)
-        outbox.settle(vectors, sync.ledgers, state.head.number if state.head else 0)
-        return fed
+        with serialized(sync.index().database, "autopack-sot-vectors"):
+            return _feed_outbox(sync, vectors)
+    except BaseException:
+        sync.close_vectors()  # another try opens it afresh
+        raise
+
+
+def _feed_outbox(sync: Sync, vectors: VectorIndex) -> Fed:
+    from autopack.io.feed import Fed, Outbox, feed
+
+    state = sync.index().state()
+    outbox = Outbox(sync.index(), sync.deadline)
+    todo = outbox.todo(vectors, sync.ledgers)
+    if todo.empty and not state.behind:
+        return Fed()
+    fed = feed(vectors, sync.ledgers, todo)
+    outbox.settle(vectors, sync.ledgers, state.head.number if state.head else 0)
+    return fed
 
 
 @task(**policy.READ)

@@ -11,10 +11,9 @@ from autopack.report import Finding
 from autopack.settings import Target, database_target, qdrant_target, redact, workspace_root
 
 if TYPE_CHECKING:
-    from autopack.io.vectors import VectorIndex
-
     from autopack.io.feed import Difference
     from autopack.io.sql import Comparison, Index, StoredFile
+    from autopack.io.vectors import VectorIndex
 
 Mode = Literal["docs-only", "db-only", "qdrant-only", "full"]
 
@@ -43,6 +42,7 @@ class Sync:
         self.difference: Difference | None = None
         self.blocked: list[Finding] = []
         self._index: Index | None = None
+        self._vectors: VectorIndex | None = None
 
     @property
     def uses_database(self) -> bool:
@@ -109,11 +109,29 @@ class Sync:
         return Index(self.database, Deadline.after(left))
 
     def vectors(self, create: bool) -> VectorIndex:
-        """Open the chosen vector engine."""
+        """Open the chosen vector engine; the caller closes it."""
         from autopack.io.vectors import open_vectors
 
         assert self.qdrant
         return open_vectors(self.qdrant, self.deadline, create=create)
+
+    def open_vectors(self) -> VectorIndex:
+        """Open the chosen vector engine for writing, once for the run."""
+        if self._vectors is None:
+            self._vectors = self.vectors(create=True)
+        return self._vectors
+
+    def close_vectors(self) -> None:
+        """Let go of the vector engine."""
+        vectors, self._vectors = self._vectors, None
+        if vectors is not None:
+            vectors.close()
+
+    def close(self) -> None:
+        """Let go of every target."""
+        self.close_vectors()
+        if self._index is not None:
+            self._index.database.close()
 
 
 def _named(target: Target | None) -> str | None:

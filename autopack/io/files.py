@@ -8,7 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from autopack.errors import Unreachable
+from autopack.report import Finding
 from autopack.sot.counts import Census, take_census
+from autopack.sot.diagnose import blocking, diagnose
 from autopack.sot.ledgers import LEDGERS, Ledger
 from autopack.sot.segment import segment
 from autopack.sot.segments import Segments
@@ -31,6 +33,16 @@ class LedgerFile:
     def census(self) -> Census:
         """The ids; computed once, when something asks."""
         return take_census(self.ledger, self.segments)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The named oddities; computed once, when something asks."""
+        return diagnose(self.ledger, self.segments, self.census)
+
+    @cached_property
+    def blocking(self) -> list[Finding]:
+        """What forbids publishing these bytes; computed once, when something asks."""
+        return list(blocking(self.ledger, self.data))
 
 
 def read_ledgers(root: Path) -> list[LedgerFile]:

@@ -44,12 +44,8 @@ class Published:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True)
-class Checks:
-    """The rules a publication obeys: `guard` raises to refuse, `diagnose` names oddities."""
-
-    guard: Callable[[Comparison], None]
-    diagnose: Callable[[LedgerFile], Sequence[Finding]]
+Guard = Callable[[Comparison], None]
+"""Raises `Refused` to keep the previous generation."""
 
 
 def publish(
@@ -57,7 +53,7 @@ def publish(
     ledgers: Sequence[LedgerFile],
     planned: Comparison,
     origin: Origin,
-    checks: Checks,
+    guard: Guard,
 ) -> Published | None:
     """Make the ledgers the published generation; None when another run already did.
 
@@ -65,15 +61,15 @@ def publish(
     under the lock.
 
     Raises:
-        Refused: `checks.guard` said no; nothing is written.
+        Refused: `guard` said no; nothing is written.
     """
     with index.database.writing(LOCK) as cx:
         fresh = _ensure_tables(cx)
         comparison = _still_valid(cx, planned) or compare(cx, ledgers, index.deadline)
         if not comparison.changes:
             return None
-        checks.guard(comparison)
-        return _Writer(cx, comparison, index.deadline, fresh).write(ledgers, origin, checks)
+        guard(comparison)
+        return _Writer(cx, comparison, index.deadline, fresh).write(ledgers, origin)
 
 
 def _still_valid(cx: Connection, planned: Comparison) -> Comparison | None:
@@ -113,13 +109,13 @@ class _Writer:
         self.number = (head.number if head else 0) + 1
         self.ids = {path: stored.id for path, stored in comparison.state.files.items()}
 
-    def write(self, ledgers: Sequence[LedgerFile], origin: Origin, checks: Checks) -> Published:
+    def write(self, ledgers: Sequence[LedgerFile], origin: Origin) -> Published:
         for change in self.comparison.changes:
             self.deadline.check(f"writing {change.path}")
             if change.now is None:
                 self._remove(change)
             else:
-                self._write_file(change, change.now, checks.diagnose(change.now))
+                self._write_file(change, change.now)
         if self.fresh:
             rekey(self.cx)
         plans = [change.plan for change in self.comparison.changes]
@@ -145,7 +141,7 @@ class _Writer:
         for table in (schema.segment, schema.blob, schema.page):
             self.cx.execute(sa.delete(table).where(table.c.file == file_id))
 
-    def _write_file(self, change: Change, now: LedgerFile, findings: Sequence[Finding]) -> None:
+    def _write_file(self, change: Change, now: LedgerFile) -> None:
         file_id = self.ids.setdefault(change.path, max(self.ids.values(), default=0) + 1)
         if change.plan.load:
             if change.plan.cleared:
@@ -155,7 +151,7 @@ class _Writer:
         else:
             self._write_window(file_id, now, change.plan)
             self._mark_behind(file_id, sorted(change.plan.touched))
-        self._write_findings(file_id, findings)
+        self._write_findings(file_id, now.findings)
         self._upsert(schema.file, ["id"], [_file_row(file_id, now)])
 
     def _write_window(self, file_id: int, now: LedgerFile, plan: FilePlan) -> None:

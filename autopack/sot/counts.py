@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import KeysView
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from autopack.sot.ids import base, sort_key
@@ -56,9 +58,9 @@ class Census:
     latest: str = ""
 
     @property
-    def defined(self) -> set[str]:
-        """Every full id that a row, a section or a stray row defines."""
-        return {*self.rows, *self.sections, *self.strays}
+    def defined(self) -> KeysView[str]:
+        """Every full id that a row, a section or a stray row defines, in file order."""
+        return _defined(self.rows, self.sections, self.strays)
 
     @cached_property
     def counts(self) -> Counts:
@@ -89,13 +91,18 @@ def take_census(ledger: Ledger, segments: Segments) -> Census:
     rows, sections, strays = (
         Counter(segments.idents_of(kind)) for kind in (Kind.ROW, Kind.SECTION, Kind.STRAY_ROW)
     )
-    defined = {*rows, *sections, *strays}
+    defined = _defined(rows, sections, strays)
     latest = _latest(ledger.prefix, defined)
     only = _mentioned_only(ledger.prefix, segments.data, defined, latest)
     return Census(kinds, rows, sections, strays, only, latest)
 
 
-def _latest(prefix: str, defined: set[str]) -> str:
+def _defined(*counters: Counter[str]) -> KeysView[str]:
+    # A dict keeps file order, in which large ledgers are walked several times faster than a set.
+    return dict.fromkeys(chain(*counters)).keys()
+
+
+def _latest(prefix: str, defined: KeysView[str]) -> str:
     """Return the highest id in integer order."""
     if _dotted(defined):
         return max(defined, key=sort_key)
@@ -103,11 +110,13 @@ def _latest(prefix: str, defined: set[str]) -> str:
     return max(defined, key=lambda ident: int(ident[skip:]), default="")
 
 
-def _dotted(defined: set[str]) -> bool:
+def _dotted(defined: KeysView[str]) -> bool:
     return "." in "".join(defined)
 
 
-def _mentioned_only(prefix: str, data: bytes, defined: set[str], latest: str) -> tuple[str, ...]:
+def _mentioned_only(
+    prefix: str, data: bytes, defined: KeysView[str], latest: str
+) -> tuple[str, ...]:
     """Return ids up to the latest that the text names and no row or section defines."""
     highest = sort_key(latest)[0] if latest else 0
     found = set(re.findall(prefix.encode() + rb"-\d+", data))

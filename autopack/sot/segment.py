@@ -50,6 +50,11 @@ def open_fence(data: bytes, start: int, end: int) -> int | None:
     return opened
 
 
+def _has(data: bytes, mark: bytes) -> bool:
+    """Tell whether a fence mark occurs; looking for one character first is far faster."""
+    return mark in data and mark * 3 in data
+
+
 @cache
 def _landmarks(prefix: str) -> re.Pattern[bytes]:
     """Match what can begin a segment: a heading up to h3, or a row that looks like INDEX."""
@@ -87,7 +92,7 @@ class _Cutter:
         self.level = 0  # of the heading whose section is open; 0 before the first
         self.in_index = False
         self.index_from = 0
-        self.fenced = b"```" in data or b"~~~" in data
+        self.fenced = _has(data, b"`") or _has(data, b"~")
 
     def run(self) -> Segments:
         """Walk the landmarks in file order."""
