@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from deployments.serve import FLOWS
 from tests.support.prefect_fixtures import PrefectServer
 
 ROOT = Path(__file__).resolve().parents[2]
-NULLS_REFUSED = tuple(map(int, version("fastapi").split(".")[:2])) >= (0, 151)
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -78,9 +76,6 @@ def test_what_writes_on_a_schedule_runs_alone() -> None:
             assert deployment["parameters"]["execute"] is False
 
 
-@pytest.mark.xfail(
-    NULLS_REFUSED, reason="FastAPI 0.151 refuses the nulls that Prefect 3.8 sends", strict=True
-)
 def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
     prefect_server.post("/work_pools/", {"name": "autopack", "type": "process"})
     done = subprocess.run(
