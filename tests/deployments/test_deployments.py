@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments import limits
-from deployments.serve import FLOWS
+from deployments import limits, serve
 from tests.support.prefect_fixtures import PrefectServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,9 +50,13 @@ def test_without_a_server_it_is_4_in_one_line(prefect_server: PrefectServer, mod
     assert done.stderr == "no Prefect server answers. Next: prefect server start\n"
 
 
-def test_served_flows_are_the_deployed_ones() -> None:
-    deployed = {d["entrypoint"].replace("/", ".").replace(".py:", ":") for d in DEPLOYMENTS}
-    assert deployed <= set(FLOWS)
+def test_what_is_served_is_what_is_deployed(prefect_server: PrefectServer) -> None:
+    made = {deployment.name: deployment for deployment in serve.described()}
+    assert set(made) == {deployment["name"] for deployment in DEPLOYMENTS}
+    every = made["every-15-minutes"]
+    assert every.schedules[0].schedule.cron == "*/15 * * * *"
+    assert every.parameters["mode"] == "db-only"
+    assert made["look"].schedules == []
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
