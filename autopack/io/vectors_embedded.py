@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopack.deadline import Deadline
 from autopack.errors import Busy, Unreachable
-from autopack.io.vectors import (
+from autopack.io.points import (
     DENSE,
     PAGE,
     SPARSE,

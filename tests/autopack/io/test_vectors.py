@@ -69,7 +69,7 @@ def test_a_second_upsert_replaces(index) -> None:
 def test_many_points_come_back_over_many_pages(index, monkeypatch) -> None:
     monkeypatch.setattr("autopack.io.vectors_embedded.PAGE", 30)
     monkeypatch.setattr("autopack.io.vectors_server.PAGE", 30)
-    monkeypatch.setattr("autopack.io.vectors.BATCH", 30)
+    monkeypatch.setattr("autopack.io.points.BATCH", 30)
     vectors = index()
     vectors.upsert(point(n) for n in range(100))
     ids = [point(n).id for n in range(100)]
@@ -139,7 +139,7 @@ def test_reading_what_is_not_there_creates_nothing(index, target, tmp_path: Path
 
 
 def test_a_passed_deadline_stops_between_batches(target, monkeypatch) -> None:
-    monkeypatch.setattr("autopack.io.vectors.BATCH", 2)
+    monkeypatch.setattr("autopack.io.points.BATCH", 2)
     now = [0.0]
     vectors = open_vectors(target, Deadline.after(60, clock=lambda: now[0]), create=True)
 
