@@ -60,6 +60,8 @@ def check_ledgers(sync: Sync) -> list[Finding]:
         for ledger in LEDGERS
         if ledger.path not in here and ledger.path not in held
     ]
+    if not here and not held:
+        found.append(Finding("no_ledger", "warning", "docs", None, "docs/ holds no ledger at all"))
     if sync.planned is not None:
         found += [f for f in sync.planned.state.findings if f.path not in changed]
     for path, file in here.items():
