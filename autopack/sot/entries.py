@@ -60,7 +60,9 @@ def payload(ledger: Ledger, key: Key, content: bytes, digest: str) -> dict[str, 
         "ordinal": key.ordinal,
         "path": ledger.path,
         "title": title(ledger, key, first),
-        "head": first.encode()[:HEAD_BYTES].decode("utf-8", "ignore"),
+        "head": (first if ledger.suffix == ".md" else text).encode()[:HEAD_BYTES].decode(
+            "utf-8", "ignore"
+        ),
         "links": links(text) if ledger.suffix == ".md" else [],
         "digest": digest,
     }
@@ -77,6 +79,7 @@ def title(ledger: Ledger, key: Key, first_line: str) -> str:
         text = first_line.lstrip("#").strip()
         text = text.removeprefix(key.ident).strip(" \t|:-")
         text = re.sub(r"^\d{4}-\d\d-\d\d(T[\d:]+)?\s*\|?\s*", "", text)
+        text = text.partition("|")[2].strip() or text  # a category may stand in front
     return _plain(text)[:160] or key.ident
 
 

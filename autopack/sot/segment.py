@@ -78,6 +78,16 @@ def _segment_headings(data: bytes) -> Segments:
     return out.close()
 
 
+def _unnamed_scaffolding(out: Segments) -> Segments:
+    """Take the slug from headings with nothing but a table's head below: nobody looks for them."""
+    for i, kind in enumerate(out.kinds):
+        if kind == Kind.TEXT and out.idents[i]:
+            lines = out.content(i).split(b"\n")[1:]
+            if all(line.strip() in {b"", b"---"} or line.startswith(b"|") for line in lines):
+                out.idents[i] = ""
+    return out
+
+
 def _heading_slug(text: bytes) -> str:
     return slug(text.decode("utf-8", "replace")) or "untitled"
 
@@ -113,7 +123,7 @@ class _Cutter:
                     continue
             self._landmark(match, match.start() + 1)
         self._close_index(len(self.data))
-        return self.out.close()
+        return _unnamed_scaffolding(self.out.close())
 
     def _landmark(self, match: re.Match[bytes], start: int) -> None:
         marks, own, text, row = match.groups()

@@ -73,11 +73,11 @@ def test_index_rows_are_segments_and_an_id_cell_without_id_is_named() -> None:
         "\n## BUILDS\n\n### BUILD-163 | x\n"
     )
     assert outline(segments)[1:] == [
-        "text index-chronological-most-recent-first",
+        "text",
         "row BUILD-163",
         "non_id_row OPTION-B",
         "text",
-        "text builds",
+        "text",
         "section BUILD-163",
     ]
     assert codes(segments) == ["non_id_row"]
@@ -190,4 +190,9 @@ def test_markdown_it_agrees_on_made_ledgers_without_fences_and_odd_bytes(pieces)
 
 
 def test_the_segmenter_reads_the_ledger_prefix_only() -> None:
-    assert outline(cut("## DBG-1: x\n", BUILD)) == ["text dbg-1-x"]
+    assert outline(cut("## DBG-1: x\nbody\n", BUILD)) == ["text dbg-1-x"]
+
+
+def test_a_heading_with_nothing_below_has_no_name() -> None:
+    text = "# T\n\n## BUILDS\n\n---\n\n## BUILD-1\n\n## Notes\n\nworth finding\n"
+    assert outline(cut(text)) == ["preamble", "text", "section BUILD-1", "text notes"]
