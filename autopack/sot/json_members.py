@@ -50,7 +50,7 @@ def _members(text: str, out: Segments) -> None:
         at = _skip(text, at + 1)
         value, end = _DECODER.raw_decode(text, at)
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            out.begin(cursor.at(start), Kind.TEXT, _clean(key))
+            out.begin(cursor.at(start), Kind.TEXT, "")
             _elements(text, at, key, out, cursor)
         else:
             out.begin(cursor.at(start), Kind.MEMBER, _clean(key))

@@ -21,7 +21,7 @@ VALUES = st.recursive(
 def test_top_level_members_and_list_elements_are_members() -> None:
     text = '{\n  "version": 1,\n  "rules": [\n    {"rule_id": "a"},\n    {"id": "b"}\n  ]\n}\n'
     assert outline(cut(text, RULES)) == [
-        "preamble", "member version", "text rules", "member a", "member b",
+        "preamble", "member version", "text", "member a", "member b",
     ]  # fmt: skip
 
 
