@@ -60,7 +60,6 @@ class AutopackError(Exception):
         super().__init__(message)
         self.message = message
         self.next_step = next_step
-        self.report: object = None
 
     def __str__(self) -> str:
         return f"{self.message}. Next: {self.next_step}" if self.next_step else self.message

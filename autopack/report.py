@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from autopack.errors import STATUS, AutopackError, ExitCode
+from autopack.errors import STATUS, ExitCode
 
 SCHEMA = "autopack.report/1"
 Severity = Literal["error", "warning", "info"]
@@ -103,15 +103,6 @@ class Report:
             step.status = "done" if step.status == "failed" else step.status
         finally:
             step.seconds = round(time.monotonic() - began, 4)
-
-    @contextmanager
-    def ending(self) -> Iterator[None]:
-        """Let an `AutopackError` that leaves the block carry this report and what it holds."""
-        try:
-            yield
-        except AutopackError as error:
-            error.report = self
-            raise
 
     def settle(self, strict: bool = False) -> Report:
         """Set exit code 1 when a finding of severity `error` (under `strict`: any) is there."""

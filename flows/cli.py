@@ -21,8 +21,8 @@ from autopack.settings import database_target, qdrant_target, redact, workspace_
 from flows.command import Command, parse
 from tasks import engine
 from tasks.marks import Between, CommandLineOnly, Flags, Positional
-from tasks.redacting import protect
-from tasks.run import Run, bug, deadline_alarm, failed
+from tasks.redacting import learn_urls, protect
+from tasks.run import Run, bug, cut_short, deadline_alarm, failed
 from tasks.timing import out_of_time
 
 __all__ = ["Between", "CommandLineOnly", "Flags", "Positional", "main"]
@@ -41,7 +41,7 @@ def main(*flows: Callable[..., Report]) -> NoReturn:
     """Read the command line, run the flow, print its report and exit with its code."""
     began = time.monotonic() - _process_age(flows[0])
     redact.learn_environment(os.environ)
-    redact.learn(*(word for word in _urls(sys.argv[1:])))
+    learn_urls(*_urls(sys.argv[1:]))
     command = parse(flows, sys.argv[1:])
     with _Terminal(command.format) as terminal:
         run = Run(engine.flow_name(command.fn), command.values, began=began)
@@ -93,9 +93,9 @@ class _Session:
         try:
             report = self._report()
         except KeyboardInterrupt:
-            report = self._cut_short(ExitCode.INTERRUPTED, "interrupted")
+            report = cut_short(self.run, ExitCode.INTERRUPTED)
         except Terminated:
-            report = self._cut_short(ExitCode.TERMINATED, "terminated")
+            report = cut_short(self.run, ExitCode.TERMINATED)
         except BaseException as error:  # noqa: BLE001 - SystemExit, Prefect's own signals
             report = bug(self.run, error)
         code = self.emit(report)
@@ -108,9 +108,9 @@ class _Session:
             with deadline_alarm(self.run, self.command.values.get("max_seconds")):
                 return self._run_on_engine()
         except AutopackError as error:
-            return self.run.report or self._published(failed(self.run, error))
+            return self.run.report or self._recorded(failed(self.run, error))
         except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
-            return self._published(bug(self.run, error))
+            return self._recorded(bug(self.run, error))
 
     def _run_on_engine(self) -> Report:
         self._check_targets()
@@ -133,18 +133,11 @@ class _Session:
             if values.get("qdrant_host"):
                 qdrant_target(values["qdrant_host"], root)
 
-    def _published(self, report: Report) -> Report:
-        from tasks.publish import record_audit
+    def _recorded(self, report: Report) -> Report:
+        from tasks.publish import record
 
-        if self.run.execute and not self.run.published and report.exit_code != ExitCode.USAGE:
-            self.run.published = True
-            record_audit(self.run, report, max_wait_s=0.2)
+        record(self.run, report, max_wait_s=0.2)
         return report
-
-    def _cut_short(self, code: ExitCode, word: str) -> Report:
-        error = AutopackError(word, next_step="run it again; every write is repeatable")
-        error.code = code
-        return self._published(failed(self.run, error))
 
     def emit(self, report: Report) -> int:
         """Print the report once, whoever comes first: the run or the backstop."""
@@ -170,7 +163,7 @@ class _Session:
         time.sleep(max(0.0, self.run.ends + BACKSTOP_S - time.monotonic()))
         try:
             late = out_of_time(self.command.values["max_seconds"])
-            report = self._published(failed(self.run, late))
+            report = self._recorded(failed(self.run, late))
             if "tasks.server" in sys.modules:
                 sys.modules["tasks.server"].farewell(report.message)
             self.emit(report)

@@ -9,7 +9,7 @@ from autopack.report import Report
 from autopack.settings import workspace_root
 from flows.cli import main
 from tasks import search
-from tasks.engine import Between, Positional, flow
+from tasks.engine import Between, Positional, draft, flow
 
 
 @flow(name="sot-search")
@@ -38,21 +38,20 @@ def sot_search(
         python -m flows.sot_search "which lock protects the ledgers"
         python -m flows.sot_search "retry after a dead database" --ledger DEBUG_LOG --limit 3
     """
-    report = Report("sot-search")
+    report = draft(Report("sot-search"))
     deadline = Deadline.after(max_seconds)
-    with report.ending():
-        root = workspace_root(workspace)
-        search.check(query, ledger)
-        target = search.choose(qdrant_host, root)
-        report.targets = {"qdrant": f"{target.shown} ({target.source})"}
-        with report.step("search"):
-            hits = search.ask(target, query, limit, ledger, deadline)
-        with report.step("locate"):
-            results = search.locate(root, hits)
-        report.findings += search.lost(results)
-        report.counts["results"] = len(results)
-        report.extra["results"] = [found.as_json() for found in results]
-        report.body = search.ranked(results)
+    root = workspace_root(workspace)
+    search.check(query, ledger)
+    target = search.choose(qdrant_host, root)
+    report.targets = {"qdrant": f"{target.shown} ({target.source})"}
+    with report.step("search"):
+        hits = search.ask(target, query, limit, ledger, deadline)
+    with report.step("locate"):
+        results = search.locate(root, hits)
+    report.findings += search.lost(results)
+    report.counts["results"] = len(results)
+    report.extra["results"] = [found.as_json() for found in results]
+    report.body = search.ranked(results)
     return report.settle()
 
 

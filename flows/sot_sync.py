@@ -9,7 +9,7 @@ from autopack.deadline import Deadline
 from autopack.report import Report
 from flows.cli import main
 from tasks import sot
-from tasks.engine import Between, CommandLineOnly, Flags, flow
+from tasks.engine import Between, CommandLineOnly, Flags, draft, flow
 from tasks.sot_report import describe, record_rows, record_state, record_vectors
 from tasks.sot_session import Mode, Sync
 
@@ -51,9 +51,9 @@ def sot_sync(
         python -m flows.sot_sync --full --execute --qdrant-host embedded
         python -m flows.sot_sync --rebuild-file docs/BUILD_HISTORY.md
     """
-    report = Report("sot-sync", execute=execute)
+    report = draft(Report("sot-sync", execute=execute))
     deadline = Deadline.after(max_seconds)
-    with report.ending(), closing(Sync(workspace, mode, execute, deadline)) as sync:
+    with closing(Sync(workspace, mode, execute, deadline)) as sync:
         sync.accept_shrink = accept_shrink
         report.targets = sync.aim(database_url, qdrant_host)
         if rebuild_file is not None:

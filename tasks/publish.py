@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
 
 def publish(run: Run, report: Report) -> None:
-    """Record a finished run once: an audit record if it could write, an artifact on Prefect."""
-    if run.published:
-        return
-    run.published = True
-    if run.execute and report.exit_code != ExitCode.USAGE:
-        record_audit(run, report)
+    """Publish a finished run: an audit record if it could write, an artifact on Prefect."""
+    record(run, report)
     if run.flow_run_id is not None:
         _publish_artifact(run, report)
 
 
-def record_audit(run: Run, report: Report, *, max_wait_s: float = 2.0) -> None:
+def record(run: Run, report: Report, *, max_wait_s: float = 2.0) -> None:
+    """Append the run to the audit chain, once; a run that could not write leaves no record."""
+    if run.execute and not run.recorded and report.exit_code != ExitCode.USAGE:
+        run.recorded = True
+        _record_audit(run, report, max_wait_s)
+
+
+def _record_audit(run: Run, report: Report, max_wait_s: float) -> None:
     """Append the run to its workspace's audit chain; the report then names the record."""
     from autopack.io import audit
 

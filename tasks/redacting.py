@@ -12,8 +12,20 @@ from autopack.settings import mask, redact, secrets_of
 def protect(values: Mapping[str, Any]) -> None:
     """Let the redactor know every secret of this run, and the log records pass through it."""
     redact.learn_environment(os.environ)
-    redact.learn(*(v for v in values.values() if isinstance(v, str) and "://" in v))
+    learn_urls(*(v for v in values.values() if isinstance(v, str)))
+    learn_urls(*os.environ.values())
     protect_logging()
+
+
+def learn_urls(*words: str) -> None:
+    """Remember the secrets of these URLs, also as a traceback or JSON would spell them."""
+    import json
+
+    for word in words:
+        if "://" in word:
+            secrets = secrets_of(word)
+            redact.learn(word, *(repr(s)[1:-1] for s in secrets if s))
+            redact.learn(*(json.dumps(s)[1:-1] for s in secrets if s))
 
 
 def protect_logging() -> None:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autopack.errors import AutopackError
+from autopack.errors import AutopackError, ExitCode
 from autopack.report import Report
 from autopack.settings import redact
 from tasks.timing import ALARM_GRACE_S, Budget, out_of_time, time_limit
@@ -29,7 +29,7 @@ class Run:
     flow_run_id: str | None = None
     draft: Report | None = None
     report: Report | None = None
-    published: bool = False
+    recorded: bool = False
 
     @property
     def execute(self) -> bool:
@@ -74,7 +74,7 @@ def running(run: Run) -> Iterator[Run]:
 def perform(fn: Callable[..., Report], run: Run) -> Report:
     """Run the plain function once; whatever happens becomes its report, stamped and published.
 
-    Interrupts and termination pass through.
+    Interrupts and termination pass through, with their audit record written.
     """
     from tasks.publish import publish
 
@@ -89,8 +89,12 @@ def perform(fn: Callable[..., Report], run: Run) -> Report:
                 report = fn(**values)
         except AutopackError as error:
             report = failed(run, error)
-        except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - uncaught, it would exit 0 or 1
             report = bug(run, error)
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            cut_short(run, ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED)
+            raise
         report.engine, report.flow_run_id = run.engine, run.flow_run_id
         report.seconds = time.monotonic() - run.began
         run.report = report
@@ -111,12 +115,39 @@ def deadline_alarm(run: Run, given: float | None) -> Iterator[None]:
 
 def failed(run: Run, error: AutopackError) -> Report:
     """Return the report of a run that could not do its job."""
-    report = run.draft or Report(run.flow, execute=run.execute)
+    report = _snapshot(run.draft) if run.draft else Report(run.flow, execute=run.execute)
     report.exit_code = int(error.code)
     report.message = redact(" ".join(str(error).split()))
     report.engine, report.flow_run_id = run.engine, run.flow_run_id
     report.seconds = time.monotonic() - run.began
     return report
+
+
+def _snapshot(report: Report) -> Report:
+    """Return a copy that a flow still at work in another thread can't change under us."""
+    return replace(
+        report,
+        targets=dict(report.targets),
+        counts=dict(report.counts),
+        writes=replace(report.writes, files=list(report.writes.files)),
+        findings=list(report.findings),
+        steps=list(report.steps),
+        next_steps=list(report.next_steps),
+        extra=dict(report.extra),
+    )
+
+
+def cut_short(run: Run, code: ExitCode) -> Report:
+    """Return the report of an interrupted or terminated run, recorded once."""
+    from tasks.publish import record
+
+    word = "interrupted" if code == ExitCode.INTERRUPTED else "terminated"
+    error = AutopackError(word, next_step="run it again; every write is repeatable")
+    error.code = code
+    if run.report is None:
+        run.report = failed(run, error)
+    record(run, run.report)
+    return run.report
 
 
 def bug(run: Run, error: BaseException) -> Report:

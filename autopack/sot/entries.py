@@ -60,9 +60,9 @@ def payload(ledger: Ledger, key: Key, content: bytes, digest: str) -> dict[str, 
         "ordinal": key.ordinal,
         "path": ledger.path,
         "title": title(ledger, key, first),
-        "head": (first if ledger.suffix == ".md" else text).encode()[:HEAD_BYTES].decode(
-            "utf-8", "ignore"
-        ),
+        "head": (first if ledger.suffix == ".md" else text)
+        .encode()[:HEAD_BYTES]
+        .decode("utf-8", "ignore"),
         "links": links(text) if ledger.suffix == ".md" else [],
         "digest": digest,
     }

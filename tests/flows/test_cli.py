@@ -104,6 +104,20 @@ def test_every_end_has_its_code_and_no_secret(
         traceback.unlink()
 
 
+@pytest.mark.parametrize("toy", ["unreachable", "bug", "leak", "print"])
+def test_a_password_with_odd_characters_stays_secret_in_every_spelling(
+    workspace: Path, toy: str
+) -> None:
+    url = "postgresql://bob:q\"u'o\\te-ü-%41@nowhere/db"
+    _, out, err = run(workspace, "--json", "--database-url", url, toy=toy)
+    shown = out + err
+    for file in re.findall(r"traceback in (\S+?)[\"\n]", err):
+        shown += Path(file).read_text()
+        Path(file).unlink()
+    assert "bob:***@nowhere" in shown
+    assert not re.search(r"te-(ü|\\|%41)", shown)
+
+
 def test_a_bug_in_a_writing_run_leaves_its_traceback_in_the_workspace(workspace: Path) -> None:
     code, _, err = run(workspace, "--execute", toy="bug")
     (file,) = (workspace / ".autonomous_runs/reports").iterdir()
