@@ -144,8 +144,8 @@ def cut_short(run: Run, code: ExitCode) -> Report:
     word = "interrupted" if code == ExitCode.INTERRUPTED else "terminated"
     error = AutopackError(word, next_step="run it again; every write is repeatable")
     error.code = code
-    if run.report is None:
-        run.report = failed(run, error)
+    run.draft = run.report or run.draft
+    run.report = failed(run, error)
     record(run, run.report)
     return run.report
 
