@@ -174,7 +174,7 @@ def copy_floor(index: Index, root: Path) -> float:
     """Return how long PostgreSQL takes to COPY exactly the load's rows and build its keys."""
     (file,) = read_ledgers(root)
     segments = file.segments
-    digests = bytearray()
+    digests: list[bytes] = []
     blobs = list(bulk._blobs(1, segments, digests))
     rows = list(bulk._rows(1, segments, digests))
     deadline = Deadline.after(3600)

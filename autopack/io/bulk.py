@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from itertools import islice
+from itertools import count, islice, repeat
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -37,7 +37,7 @@ def rekey(cx: Connection) -> None:
 
 def load_file(cx: Connection, file_id: int, segments: Segments, deadline: Deadline) -> None:
     """Write every segment, blob and page of one file that the index does not hold."""
-    digests = bytearray()
+    digests: list[bytes] = []
     put: Callable[..., None] = _copy if cx.dialect.name == "postgresql" else _insert
     put(cx, schema.blob, ("int2", "bytea", "bytea"), _blobs(file_id, segments, digests), deadline)
     types = ("int2", "int8", "int2", "text", "bytea", "int4")
@@ -51,7 +51,7 @@ def load_file(cx: Connection, file_id: int, segments: Segments, deadline: Deadli
 
 
 def _blobs(
-    file_id: int, segments: Segments, digests: bytearray
+    file_id: int, segments: Segments, digests: list[bytes]
 ) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield each distinct content once; leave every segment's digest behind in `digests`."""
     seen: set[bytes] = set()
@@ -59,16 +59,16 @@ def _blobs(
     for start, length in zip(segments.starts, segments.lengths, strict=True):
         content = data[start : start + length]
         digest = sha256(content).digest()
-        digests += digest
+        digests.append(digest)
         if digest not in seen:
             seen.add(digest)
             yield file_id, digest, content
 
 
-def _rows(file_id: int, segments: Segments, digests: bytearray) -> Iterator[tuple[Any, ...]]:
-    columns = zip(segments.kinds, segments.idents, segments.lengths, strict=True)
-    for i, (kind, ident, length) in enumerate(columns):
-        yield file_id, GAP * (i + 1), kind, ident, bytes(digests[32 * i : 32 * i + 32]), length
+def _rows(file_id: int, segments: Segments, digests: list[bytes]) -> Iterator[tuple[Any, ...]]:
+    return zip(
+        repeat(file_id), count(GAP, GAP), segments.kinds, segments.idents, digests, segments.lengths
+    )
 
 
 def _copy(

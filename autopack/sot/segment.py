@@ -112,16 +112,20 @@ class _Cutter:
         # A landmark follows a newline, so the one that may open the file is matched behind one.
         if first := pattern.match(b"\n" + self.data[:4096]):
             self._landmark(first, 0)
-        begin = self.out.begin
+        starts, kinds, idents = self.out.starts, self.out.kinds, self.out.idents
         for match in pattern.finditer(self.data):
             # Nearly every landmark of a large ledger is a plain entry: keep its path short.
-            if match.lastindex == 2 and not self.in_index and not self.fenced:
-                level = match.end(1) - match.start(1)
-                if level > 1:
-                    begin(match.start() + 1, Kind.SECTION, match[2].decode())
-                    self.level = level
-                    continue
-            self._landmark(match, match.start() + 1)
+            start = match.start() + 1
+            level = match.end(1) - start
+            if match.lastindex != 2 or level < 2 or self.in_index or self.fenced:
+                self._landmark(match, start)
+            elif starts[-1] == start:
+                self._entry(start, level, match[2])
+            else:
+                starts.append(start)
+                kinds.append(Kind.SECTION)
+                idents.append(match[2].decode())
+                self.level = level
         self._close_index(len(self.data))
         return _unnamed_scaffolding(self.out.close())
 
