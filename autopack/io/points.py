@@ -17,6 +17,8 @@ BATCH = 500
 """Points in one request; the deadline is checked in between."""
 PAGE = 5_000
 """Points in one page of a scroll."""
+RRF_K = 60
+"""Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from autopack.errors import AutopackError, DeadlineExceeded, Unreachable
 from autopack.io.points import (
     DENSE,
     PAGE,
+    RRF_K,
     SPARSE,
     Embedder,
     Hit,
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 
 REQUEST_S = 10.0
 """Longest wait for one answer, in seconds; the deadline may make it shorter."""
+OLDEST = (1, 10)
+"""The first version that weighs words by how rare they are, and has the query API."""
+OLDEST_FUSING = (1, 16)
+"""The first version whose fusion takes a constant; asked for with an embedder only."""
+
+
+_LATER = "run again a little later"
 
 
 class ServerIndex:
@@ -42,18 +50,29 @@ class ServerIndex:
         self.embedder = embedder
         self.name = collection(embedder)
         self._client = self._connect()
-        self.ping()
-        with self._translated("opening the collection"):
-            self._exists = self._client.collection_exists(self.name)
-            if create and not self._exists:
-                self._create()
+        try:
+            self.ping()
+            self._exists = self._found()
+            if create:
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def ping(self) -> None:
-        """Make sure that a Qdrant answers."""
+        """Make sure that a Qdrant answers, and one that is not too old."""
         with self._translated("greeting it"):
-            title = self._client.info().title
-        if "qdrant" not in title.lower():
-            raise self._failure(f"another service answers there: {title[:60]!r}")
+            info = self._client.info()
+        if "qdrant" not in info.title.lower():
+            raise self._failure(f"another service answers there: {info.title[:60]!r}")
+        oldest = OLDEST_FUSING if self.embedder else OLDEST
+        version = re.match(r"v?(\d+)\.(\d+)", info.version)
+        if version and (int(version[1]), int(version[2])) < oldest:
+            needed = ".".join(map(str, oldest))
+            raise self._failure(
+                f"it is version {info.version[:20]}, and {needed} or newer is needed",
+                "upgrade that server, or use --qdrant-host embedded",
+            )
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every point held, by id."""
@@ -63,7 +82,7 @@ class ServerIndex:
             with self._translated("reading vectors"):
                 records, offset = self._client.scroll(
                     self.name, limit=PAGE, offset=offset, with_payload=["digest"],
-                    with_vectors=False, timeout=self._seconds(),
+                    with_vectors=False,
                 )  # fmt: skip
             found.update(_digest(record) for record in records)
             if offset is None:
@@ -77,7 +96,7 @@ class ServerIndex:
             with self._translated("reading vectors back"):
                 records = self._client.retrieve(
                     self.name, list(ids[at : at + PAGE]), with_payload=["digest"],
-                    with_vectors=False, timeout=self._seconds(),
+                    with_vectors=False,
                 )  # fmt: skip
             found.update(_digest(record) for record in records)
         return found
@@ -87,7 +106,7 @@ class ServerIndex:
         if not self._exists:
             return 0
         with self._translated("counting vectors"):
-            return self._client.count(self.name, exact=True, timeout=self._seconds()).count
+            return self._client.count(self.name, exact=True).count
 
     def upsert(self, points: Iterable[Point]) -> int:
         """Write points; each request waits until the server has them on disk."""
@@ -114,8 +133,7 @@ class ServerIndex:
             return []
         with self._translated("searching"):
             found = self._client.query_points(
-                self.name, **self._request(text, limit, ledger), limit=limit, with_payload=True,
-                timeout=self._seconds(),
+                self.name, **self._request(text, limit, ledger), limit=limit, with_payload=True
             )  # fmt: skip
         return [Hit(str(hit.id), hit.score, dict(hit.payload or {})) for hit in found.points]
 
@@ -123,11 +141,10 @@ class ServerIndex:
         """Close the connection."""
         self._client.close()
 
-    def _seconds(self) -> int:
-        return max(1, math.ceil(self.deadline.cap(REQUEST_S, "talking to Qdrant")))
-
     def _connect(self) -> QdrantClient:
         from qdrant_client import QdrantClient
+
+        from autopack.io.qdrant_http import hooks
 
         with warnings.catch_warnings():
             # An API key over plain HTTP is the operator's choice.
@@ -135,9 +152,34 @@ class ServerIndex:
             return QdrantClient(
                 url=self.target.url,
                 api_key=self.target.api_key,
-                timeout=self._seconds(),
                 check_compatibility=False,
+                event_hooks=hooks(self.deadline, REQUEST_S),
             )
+
+    def _found(self) -> bool:
+        with self._translated("looking for the collection"):
+            return self._client.collection_exists(self.name)
+
+    def _prepare(self) -> None:
+        """Make the collection, or make sure that the one that is there can take our points."""
+        if not self._exists:
+            try:
+                with self._translated("making the collection"):
+                    self._create()
+            except Unreachable:
+                if not self._found():  # another run may have been faster
+                    raise
+            self._exists = True
+        with self._translated("reading the collection"):
+            info = self._client.get_collection(self.name)
+        sparse = (info.config.params.sparse_vectors or {}).get(SPARSE)
+        if sparse is None or str(getattr(sparse.modifier, "value", "")) != "idf":
+            raise self._failure(
+                f"its collection {self.name!r} was made for something else",
+                "delete or rename that collection, or use another server",
+            )
+        if "ledger" not in (info.payload_schema or {}):
+            self._make_index()
 
     def _create(self) -> None:
         from qdrant_client import models
@@ -149,11 +191,16 @@ class ServerIndex:
             )
         sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
         self._client.create_collection(
-            self.name, vectors_config=dense, sparse_vectors_config=sparse, timeout=self._seconds()
+            self.name, vectors_config=dense, sparse_vectors_config=sparse
         )
+
+    def _make_index(self) -> None:
+        """Index the ledgers' names: a strict server refuses to filter by what is not indexed."""
+        from qdrant_client import models
+
         keyword = models.PayloadSchemaType.KEYWORD
-        self._client.create_payload_index(self.name, "ledger", keyword, wait=True)
-        self._exists = True
+        with self._translated("indexing the collection"):
+            self._client.create_payload_index(self.name, "ledger", keyword, wait=True)
 
     def _encoded(self, batch: Sequence[Point]) -> list[models.PointStruct]:
         from qdrant_client import models
@@ -190,31 +237,40 @@ class ServerIndex:
             models.Prefetch(query=query, using=using, limit=limit * 4, filter=only)
             for query, using in pairs
         ]
-        return {"query": models.FusionQuery(fusion=models.Fusion.RRF), "prefetch": both}
+        return {"query": models.RrfQuery(rrf=models.Rrf(k=RRF_K)), "prefetch": both}
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
         """Turn the client's errors into one line that holds no secret."""
         from pydantic import ValidationError
-        from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+        from qdrant_client.common.client_exceptions import QdrantException
+        from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
         self.deadline.check(doing)
         try:
             yield
         except UnexpectedResponse as error:
             raise self._refused(doing, error) from None
-        except (ApiException, ValidationError, ValueError) as error:
+        except ResponseHandlingException as error:
+            raise self._silent(doing, error.source) from None
+        except QdrantException as error:
+            raise self._failure(f"too busy while {doing}: {_short(error)}", _LATER) from None
+        except (ValidationError, ValueError, AssertionError) as error:
             raise self._silent(doing, error) from None
 
     def _refused(self, doing: str, error: Any) -> Unreachable:
         if error.status_code in {401, 403}:
             return self._failure("it rejects the API key", "set QDRANT_API_KEY to the server's key")
-        body = redact(" ".join((error.content or b"").decode("utf-8", "replace").split()))
-        return self._failure(f"HTTP {error.status_code} while {doing}: {body[:160]}")
+        body = _short((error.content or b"").decode("utf-8", "replace"))
+        reason = f"HTTP {error.status_code} while {doing}{': ' if body else ''}{body}"
+        return self._failure(reason, _LATER if error.status_code == 429 else "")
 
-    def _silent(self, doing: str, error: Exception) -> AutopackError:
-        source = getattr(error, "source", error)
-        if "Timeout" in type(source).__name__:
+    def _silent(self, doing: str, error: Any) -> Exception:
+        from pydantic import ValidationError
+
+        if isinstance(error, AutopackError):  # the run was interrupted inside the client
+            return error
+        if "Timeout" in type(error).__name__:
             if self.deadline.remaining() < 1:
                 return DeadlineExceeded(
                     f"--max-seconds {self.deadline.max_seconds:g} ran out while {doing} at Qdrant "
@@ -222,14 +278,19 @@ class ServerIndex:
                     next_step="run again with a larger --max-seconds, or check that Qdrant answers",
                 )
             return self._failure(f"no answer while {doing}")
-        reason = redact(" ".join(str(source).split()))[:160]
-        return self._failure(f"{reason or type(source).__name__} while {doing}")
+        if isinstance(error, ValidationError | ValueError | AssertionError):
+            return self._failure(f"its answer is not one of Qdrant's while {doing}")
+        return self._failure(f"{_short(error) or type(error).__name__} while {doing}")
 
     def _failure(self, reason: str, hint: str = "") -> Unreachable:
         return Unreachable(
             f"Qdrant {self.target.shown}: {reason}",
             next_step=hint or f"check {self.target.source} and that Qdrant runs there",
         )
+
+
+def _short(text: object) -> str:
+    return redact(" ".join(str(text).split()))[:160]
 
 
 def _digest(record: Any) -> tuple[str, str]:

@@ -35,10 +35,13 @@ class QdrantServer:
 
 
 @contextmanager
-def serving(path: Path, port: int = 0, api_key: str | None = None) -> Iterator[QdrantServer]:
+def serving(
+    path: Path, port: int = 0, api_key: str | None = None, version: str | None = None
+) -> Iterator[QdrantServer]:
     """Run a server on a folder; it is killed at the end."""
     command = [sys.executable, "-m", "tests.support.qdrant_server", "--path", str(path)]
     command += ["--port", str(port), *(["--api-key", api_key] if api_key else [])]
+    command += ["--version", version] if version else []
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=session.REPOSITORY,
         env=session.clean_environment(),
@@ -55,11 +58,11 @@ def serving(path: Path, port: int = 0, api_key: str | None = None) -> Iterator[Q
 
 @pytest.fixture
 def serve_qdrant(tmp_path: Path) -> Iterator[Callable[..., QdrantServer]]:
-    """Return `serve_qdrant(name="qdrant", port=0, api_key=None) -> QdrantServer`."""
+    """Return `serve_qdrant(name="qdrant", port=0, api_key=None, version=None) -> QdrantServer`."""
     with ExitStack() as stack:
 
-        def start(name: str = "qdrant", port: int = 0, api_key: str | None = None) -> QdrantServer:
-            return stack.enter_context(serving(tmp_path / name, port, api_key))
+        def start(name: str = "qdrant", port: int = 0, **more: str | None) -> QdrantServer:
+            return stack.enter_context(serving(tmp_path / name, port, **more))
 
         yield start
 

@@ -33,6 +33,8 @@ class Engine:
         }
 
     def create(self, name: str, body: dict[str, Any]) -> bool:
+        if name in self.shards:
+            raise FileExistsError(f"Collection `{name}` already exists!")
         vectors = {
             key: edge.EdgeVectorParams(size=given["size"], distance=edge.Distance.Cosine)
             for key, given in (body.get("vectors") or {}).items()
@@ -46,6 +48,39 @@ class Engine:
         config = edge.EdgeConfig(vectors=vectors, sparse_vectors=sparse)
         self.shards[name] = edge.EdgeShard.create(str(self.path / name), config)
         return True
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """The collection as Qdrant describes it; only what the engine knows is its own."""
+        info = self.shards[name].info()
+        config = json.loads((self.path / name / "edge_config.json").read_text())
+        sparse = {
+            key: {"modifier": str(given.get("modifier", "none")).lower()}
+            for key, given in (config.get("sparse_vectors") or {}).items()
+        }
+        hnsw = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000}
+        optimizers = {
+            "deleted_threshold": 0.2, "vacuum_min_vector_number": 1000,
+            "default_segment_number": 0, "flush_interval_sec": 5,
+        }  # fmt: skip
+        return {
+            "status": "green", "optimizer_status": "ok", "segments_count": info.segments_count,
+            "points_count": info.points_count,
+            "config": {
+                "params": {"vectors": {}, "sparse_vectors": sparse},
+                "hnsw_config": hnsw, "optimizer_config": optimizers,
+            },
+            "payload_schema": {
+                key: {"data_type": "keyword", "points": info.points_count}
+                for key in info.payload_schema
+            },
+        }  # fmt: skip
+
+    def index(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        field = edge.UpdateOperation.create_field_index(
+            body["field_name"], edge.PayloadSchemaType.Keyword
+        )
+        self._update(name, field)
+        return {"operation_id": 0, "status": "completed"}
 
     def upsert(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         points = [
@@ -80,12 +115,12 @@ class Engine:
 
     def query(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         given, limit = body["query"], body["limit"]
-        if "fusion" in given:
+        if "rrf" in given:
             prefetches = [
                 edge.Prefetch(limit=p["limit"], query=_nearest(p), filter=_filter(p.get("filter")))
                 for p in body["prefetch"]
             ]
-            query: Any = edge.Fusion.Rrf(k=60)
+            query: Any = edge.Fusion.Rrf(k=given["rrf"]["k"])
             request = edge.QueryRequest(
                 limit=limit, query=query, prefetches=prefetches, with_payload=True
             )
@@ -136,6 +171,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     engine: Engine
     api_key: str | None = None
+    version: str
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -153,13 +189,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         path = self.path.partition("?")[0]
         if path == "/":
-            self._answer(200, {"title": "qdrant - vector search engine", "version": "1.20.0"})
+            self._answer(200, {"title": "qdrant - vector search engine", "version": self.version})
             return
         try:
             with self.engine.lock:
                 result = self._route(path, body)
         except Exception as error:
-            self._answer(400, {"status": {"error": repr(error)}})
+            status = 409 if isinstance(error, FileExistsError) else 400
+            self._answer(status, {"status": {"error": repr(error)}})
             return
         if result is None:
             self._answer(404, {"status": {"error": f"no {self.command} {path}"}})
@@ -176,16 +213,17 @@ class Handler(BaseHTTPRequestHandler):
             return {"exists": name in engine.shards}
         if (self.command, rest) == ("PUT", ""):
             return engine.create(name, body)
-        if (self.command, rest) == ("PUT", "/index"):
-            return {"operation_id": 0, "status": "completed"}
         routes: dict[tuple[str, str], Callable[[str, dict[str, Any]], Any]] = {
             ("PUT", "/points"): engine.upsert,
+            ("PUT", "/index"): engine.index,
             ("POST", "/points"): engine.retrieve,
             ("POST", "/points/delete"): engine.delete,
             ("POST", "/points/scroll"): engine.scroll,
             ("POST", "/points/count"): engine.count,
             ("POST", "/points/query"): engine.query,
         }
+        if (self.command, rest) == ("GET", "") and name in engine.shards:
+            return engine.describe(name)
         if (self.command, rest) not in routes or name not in engine.shards:
             return None
         return routes[self.command, rest](name, body)
@@ -205,9 +243,11 @@ def main() -> None:
     parser.add_argument("--path", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--api-key")
+    parser.add_argument("--version", default="1.20.0")
     given = parser.parse_args()
     given.path.mkdir(parents=True, exist_ok=True)
     Handler.engine, Handler.api_key = Engine(given.path), given.api_key
+    Handler.version = given.version
     server = ThreadingHTTPServer(("127.0.0.1", given.port), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()
