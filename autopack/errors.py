@@ -78,9 +78,16 @@ class DeadlineExceeded(AutopackError):
 
 
 class Unreachable(AutopackError):
-    """A database, a vector engine, a server or a tool is missing or does not answer."""
+    """A database, a vector engine, a server or a tool is missing or does not answer.
+
+    `permanent` says that another try in the same run cannot help: a wrong password, say.
+    """
 
     code = ExitCode.UNREACHABLE
+
+    def __init__(self, message: str, next_step: str = "", *, permanent: bool = False) -> None:
+        super().__init__(message, next_step)
+        self.permanent = permanent
 
 
 class Busy(AutopackError):

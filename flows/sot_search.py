@@ -48,7 +48,7 @@ def sot_search(
         hits = search.ask(target, query, limit, ledger, deadline)
     with report.step("locate"):
         results = search.locate(root, hits)
-    report.findings += search.lost(results)
+    report.findings += search.lost(results, target)
     report.counts["results"] = len(results)
     report.extra["results"] = [found.as_json() for found in results]
     report.body = search.ranked(results)

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Annotated
 
 from autopack.deadline import Deadline
+from autopack.errors import Unreachable
 from autopack.report import Report
 from flows.cli import main
 from tasks import sot
@@ -85,10 +86,13 @@ def _write(report: Report, sync: Sync) -> None:
         with report.step("write-database"):
             record_rows(report, sot.publish(sync) if sync.has_changes else None)
     if sync.uses_vectors:
-        with report.step("write-vectors"):
-            record_vectors(report, sot.feed_vectors(sync))
-    if sync.uses_database:
-        record_state(report, sync)
+        try:
+            with report.step("write-vectors"):
+                record_vectors(report, sot.feed_vectors(sync))
+        except Unreachable:
+            record_state(report, sync)
+            raise
+    record_state(report, sync)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ PERMANENT = (UsageError, Refused, DeadlineExceeded, Busy)
 
 def transient(error: BaseException) -> bool:
     """Return whether another try may help: a target or the system failed, not our own logic."""
-    if isinstance(error, PERMANENT):
+    if isinstance(error, PERMANENT) or getattr(error, "permanent", False):
         return False
     return isinstance(error, (Unreachable, OSError)) and not isinstance(
         error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -37,11 +37,11 @@ def _policy(timeout: float, delays: list[float], jitter: float = 0.0) -> dict[st
     }
 
 
-READ = _policy(60.0, [0.2])
+READ = _policy(600.0, [0.2])
 """Reads files or computes; one quick second try for a file that changed underneath."""
 
-IDEMPOTENT_WRITE = _policy(120.0, [0.5, 2.0], jitter=0.3)
-"""Writes so that a second run finds nothing to do."""
+IDEMPOTENT_WRITE = _policy(3600.0, [0.5, 2.0], jitter=0.3)
+"""Writes so that a second run finds nothing to do; the run's own deadline is what bounds it."""
 
 NETWORK = _policy(30.0, [0.5, 1.0, 2.0], jitter=0.5)
 """Talks to a peer that may be restarting."""

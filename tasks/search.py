@@ -17,7 +17,10 @@ from tasks.engine import task
 
 FETCHED = 4
 """Points asked for per result that is shown: an entry may have a row, a section and stray rows."""
-BUILD = "python -m flows.sot_sync --full --execute --qdrant-host embedded"
+SHOWN_ID = 24
+"""Characters of the id's column; a longer id moves its own line only."""
+# Someone is waiting, so one more try is enough.
+ASKING = policy.NETWORK | {"retries": 1, "retry_delay_seconds": [0.3]}
 
 
 def choose(qdrant_host: str | None, root: Path) -> Target:
@@ -31,10 +34,15 @@ def choose(qdrant_host: str | None, root: Path) -> Target:
         embedded = qdrant_target("embedded", root)
         assert embedded
         if not Path(embedded.url).is_dir():
-            raise Unreachable("there is no vector index to search", next_step=BUILD)
+            raise Unreachable("there is no vector index to search", next_step=building(embedded))
         target = Target(embedded.url, embedded.shown, "found in the workspace")
     redact.learn(target.url, target.api_key)
     return target
+
+
+def building(target: Target) -> str:
+    """Return the command that fills the index, or brings it up to date."""
+    return f"python -m flows.sot_sync --full --execute --qdrant-host {target.shown}"
 
 
 def check(query: str, ledger: str | None) -> None:
@@ -49,7 +57,7 @@ def check(query: str, ledger: str | None) -> None:
         )
 
 
-@task(**policy.NETWORK)
+@task(**ASKING)
 def ask(target: Target, query: str, limit: int, ledger: str | None, deadline: Deadline) -> Hits:
     """Return the best hits, one per entry.
 
@@ -61,7 +69,8 @@ def ask(target: Target, query: str, limit: int, ledger: str | None, deadline: De
     with closing(open_vectors(target, deadline, create=False)) as vectors:
         found = vectors.search(query_text(query), limit * FETCHED, ledger)
         if not found and not vectors.count():
-            raise Unreachable(f"the index {target.shown} is empty", next_step=BUILD)
+            text = f"the index {target.shown} is empty"
+            raise Unreachable(text, next_step=building(target), permanent=True)
     return Hits(best_per_entry((Found(hit.score, hit.payload) for hit in found), limit))
 
 
@@ -84,20 +93,20 @@ def locate(root: Path, hits: Hits) -> list[Result]:
     return [result(hit, files[str(hit.payload["path"])]) for hit in hits.found]
 
 
-def lost(results: list[Result]) -> list[Finding]:
+def lost(results: list[Result], target: Target) -> list[Finding]:
     """Return a finding when entries that were found no longer stand in their files."""
     gone = [found for found in results if found.line is None]
     if not gone:
         return []
     text = f"{len(gone)} of {len(results)} results no longer stand there: the index is behind"
-    return [Finding("index_behind", "info", gone[0].path, None, text, BUILD)]
+    return [Finding("index_behind", "info", gone[0].path, None, text, building(target))]
 
 
 def ranked(results: list[Result]) -> str:
     """Return the results as a ranked list, a line each."""
     if not results:
         return "No entry shares a word with this query."
-    wide = max(len(found.id) for found in results)
+    wide = min(SHOWN_ID, max(len(found.id) for found in results))
     place = max(len(found.place) for found in results)
     return "\n".join(
         f"{found.score:7.2f}  {found.id:<{wide}}  {found.place:<{place}}  {found.title}"

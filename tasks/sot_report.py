@@ -22,6 +22,10 @@ def describe(report: Report, sync: Sync) -> None:
     """Put the plan, the counts and the command that writes the plan into the report."""
     report.body = "\n".join(_plan_lines(sync))
     report.counts.update(_counts(sync))
+    if sync.planned is not None:
+        head = sync.planned.state.head
+        report.counts["generation"] = head.number if head else 0
+        report.counts["vectors_behind"] = sync.planned.state.behind
     pending = sync.has_changes or bool(sync.difference and not sync.difference.empty)
     if pending and not sync.execute and not sync.blocked:
         mode = "db-only" if sync.mode == "docs-only" else sync.mode
@@ -82,6 +86,8 @@ def record_vectors(report: Report, fed: Fed) -> None:
 
 def record_state(report: Report, sync: Sync) -> None:
     """Say which generation the database now holds and how far the vectors are behind it."""
+    if not sync.uses_database:
+        return
     state = sync.index().state()
     report.counts["generation"] = state.head.number if state.head else 0
     report.counts["vectors_behind"] = state.behind

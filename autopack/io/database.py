@@ -17,6 +17,8 @@ from autopack.deadline import Deadline
 from autopack.errors import AutopackError, Busy, DeadlineExceeded, Unreachable, UsageError
 from autopack.settings import Target, redact
 
+CONNECT_S = 10.0
+"""Longest wait for a connection, in seconds; the deadline may make it shorter."""
 LOCK_WAIT_S = 30.0
 """Longest wait for another writer, in seconds; the deadline may make it shorter."""
 _MARGIN_S = 0.5
@@ -94,7 +96,7 @@ class Database:
     def _postgres_engine(self) -> Engine:
         left = self.deadline.remaining()
         options: dict[str, Any] = {
-            "connect_timeout": max(1, int(left)),
+            "connect_timeout": max(1, int(min(left, CONNECT_S))),
             "tcp_user_timeout": max(1000, int(left * 1000)),
             "keepalives_idle": 30,
             "keepalives_interval": 10,
@@ -146,16 +148,19 @@ class Database:
                 next_step="run again with a larger --max-seconds; nothing is half-written",
             )
         if isinstance(error, OperationalError) or state or self.sqlite_path:
-            return self._unreachable(text)
+            # 28: invalid authorization, 3D: no such database, 42: no such right or object.
+            return self._unreachable(text, (state or "")[:2] in {"28", "3D", "42"})
         raise error
 
-    def _unreachable(self, reason: str) -> Unreachable:
+    def _unreachable(self, reason: str, permanent: bool = False) -> Unreachable:
         hint = f"check {self.target.source} and that the database accepts connections"
         if "not a database" in reason or "malformed" in reason:
             hint = f"move {self.target.shown} aside and run again: the index is rebuilt"
+            permanent = True
         elif "full" in reason or "No space" in reason:
             hint = "free disk space and run again; the previous generation is intact"
-        return Unreachable(f"database {self.target.shown}: {reason[:300]}", next_step=hint)
+        text = f"database {self.target.shown}: {reason[:300]}"
+        return Unreachable(text, next_step=hint, permanent=permanent)
 
 
 def _sqlite_path(target: Target) -> Path | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
+
+from autopack.errors import UsageError
 
 if TYPE_CHECKING:
     from qdrant_edge import Bm25
@@ -83,8 +87,15 @@ class VectorIndex(Protocol):
 
 
 def collection(embedder: Embedder | None) -> str:
-    """Return the collection's name; each embedder has one of its own."""
-    return f"autopack_sot_{embedder.name}" if embedder else "autopack_sot"
+    """Return the collection's name: `QDRANT_COLLECTION`, one of its own for each embedder."""
+    name = os.environ.get("QDRANT_COLLECTION") or "autopack_sot"
+    name = f"{name}_{embedder.name}" if embedder else name
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(
+            f"{name[:80]!r} cannot name a collection",
+            next_step="set QDRANT_COLLECTION to letters, digits, _, - and dots",
+        )
+    return name
 
 
 def batched(points: Iterable[Point]) -> Iterator[list[Point]]:

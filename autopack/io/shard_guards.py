@@ -74,6 +74,7 @@ def need_room(folder: Path, needed: int) -> None:
         raise Unreachable(
             f"embedded Qdrant: {free >> 20} MB free for {folder}, {-(-needed >> 20)} needed",
             next_step="free some disk space, then run again",
+            permanent=True,
         )
 
 

@@ -99,10 +99,13 @@ class EmbeddedIndex:
 
     def count(self) -> int:
         """Return how many points are held."""
+        from qdrant_edge import CountRequest
+
         if self._shard is None:
             return 0
         with self._translated("counting"):
-            return int(self._shard.info().points_count)  # 100 times faster than an exact count
+            # `info()` counts a point twice after a kill right behind `optimize`.
+            return int(self._shard.count(CountRequest(exact=True)))
 
     def upsert(self, points: Iterable[Point]) -> int:
         """Write points; durable when this returns."""
@@ -117,8 +120,8 @@ class EmbeddedIndex:
             written += len(batch)
         with self._translated("writing"):
             shard.flush()
-            if written >= OPTIMIZE_FROM and self._may_optimize():
-                shard.optimize()
+            if written >= OPTIMIZE_FROM and self._may_optimize() and shard.optimize():
+                shard.flush()
         return written
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -176,7 +179,7 @@ class EmbeddedIndex:
                     raise
         with self._translated("creating"):
             # Made beside its place: a shard that stands there is whole.
-            fresh = self.path.with_suffix(".new")
+            fresh = self.path.with_name(f"{self.path.name}.new")
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(parents=True)
             self._create(fresh)
@@ -272,7 +275,9 @@ class EmbeddedIndex:
         hint = "python -m flows.sot_sync --full --execute --qdrant-host embedded rebuilds it"
         if any(known in reason for known in _SYSTEM):
             hint = f"make {self.folder} writable with free space, then run again"
-        return Unreachable(f"embedded Qdrant, {doing}: {reason}", next_step=hint)
+        # What a writer found damaged is set aside: another try finds its place free.
+        text = f"embedded Qdrant, {doing}: {reason}"
+        return Unreachable(text, next_step=hint, permanent=not self.writable)
 
     def _set_aside(self) -> None:
         """Move a shard that fails out of the way; whoever opens it next makes a new one."""
@@ -280,7 +285,7 @@ class EmbeddedIndex:
         if shard is not None:
             with suppress(BaseException):  # it may panic once more
                 shard.close()
-        aside = self.path.with_suffix(".damaged")
+        aside = self.path.with_name(f"{self.path.name}.damaged")
         shutil.rmtree(aside, ignore_errors=True)
         with suppress(OSError):
             self.path.rename(aside)

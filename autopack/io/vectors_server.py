@@ -64,7 +64,8 @@ class ServerIndex:
         with self._translated("greeting it"):
             info = self._client.info()
         if "qdrant" not in info.title.lower():
-            raise self._failure(f"another service answers there: {info.title[:60]!r}")
+            reason = f"another service answers there: {info.title[:60]!r}"
+            raise self._failure(reason, permanent=True)
         oldest = OLDEST_FUSING if self.embedder else OLDEST
         version = re.match(r"v?(\d+)\.(\d+)", info.version)
         if version and (int(version[1]), int(version[2])) < oldest:
@@ -72,6 +73,7 @@ class ServerIndex:
             raise self._failure(
                 f"it is version {info.version[:20]}, and {needed} or newer is needed",
                 "upgrade that server, or use --qdrant-host embedded",
+                permanent=True,
             )
 
     def digests(self) -> dict[str, str]:
@@ -176,7 +178,8 @@ class ServerIndex:
         if sparse is None or str(getattr(sparse.modifier, "value", "")) != "idf":
             raise self._failure(
                 f"its collection {self.name!r} was made for something else",
-                "delete or rename that collection, or use another server",
+                "delete or rename that collection, or set QDRANT_COLLECTION to another name",
+                permanent=True,
             )
         if "ledger" not in (info.payload_schema or {}):
             self._make_index()
@@ -260,7 +263,8 @@ class ServerIndex:
 
     def _refused(self, doing: str, error: Any) -> Unreachable:
         if error.status_code in {401, 403}:
-            return self._failure("it rejects the API key", "set QDRANT_API_KEY to the server's key")
+            hint = "set QDRANT_API_KEY to the server's key"
+            return self._failure("it rejects the API key", hint, permanent=True)
         body = _short((error.content or b"").decode("utf-8", "replace"))
         reason = f"HTTP {error.status_code} while {doing}{': ' if body else ''}{body}"
         return self._failure(reason, _LATER if error.status_code == 429 else "")
@@ -279,13 +283,15 @@ class ServerIndex:
                 )
             return self._failure(f"no answer while {doing}")
         if isinstance(error, ValidationError | ValueError | AssertionError):
-            return self._failure(f"its answer is not one of Qdrant's while {doing}")
+            reason = f"its answer is not one of Qdrant's while {doing}"
+            return self._failure(reason, permanent=True)
         return self._failure(f"{_short(error) or type(error).__name__} while {doing}")
 
-    def _failure(self, reason: str, hint: str = "") -> Unreachable:
+    def _failure(self, reason: str, hint: str = "", *, permanent: bool = False) -> Unreachable:
         return Unreachable(
             f"Qdrant {self.target.shown}: {reason}",
             next_step=hint or f"check {self.target.source} and that Qdrant runs there",
+            permanent=permanent,
         )
 
 

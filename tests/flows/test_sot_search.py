@@ -110,6 +110,21 @@ def test_no_shared_word_is_no_result(run_flow, workspace: Path) -> None:
     assert "No entry shares a word with this query." in done.stdout
 
 
+def test_a_damaged_index_is_named_and_one_sync_mends_it(run_flow, search, workspace: Path) -> None:
+    (page,) = (workspace / ".autonomous_runs").rglob("payload_storage/page_0.dat")
+    with page.open("r+b") as file:
+        file.write(b"\xff" * 4096)
+    done = search("stale lock")
+    assert done.returncode == 4
+    command = "sot_sync --full --execute --qdrant-host embedded"
+    assert command in done.stderr
+    args = ("--full", "--execute", "--qdrant-host", "embedded", "--engine", "direct")
+    (workspace / "docs/ARCHITECTURE_DECISIONS.md").write_text(DECISIONS + "\nOne more line.\n")
+    assert run_flow("sot_sync", *args, "--workspace", workspace).returncode == 0
+    found = search("stale lock").report["results"]
+    assert {"BUILD-2", "DEC-1"} <= {r["id"] for r in found}
+
+
 def test_without_an_index_it_says_how_to_make_one(run_flow, make_workspace) -> None:
     root = make_workspace({"docs/BUILD_HISTORY.md": LEDGER})
     done = run_flow("sot_search", "lock", "--workspace", root)
@@ -124,6 +139,7 @@ def test_an_empty_server_says_how_to_fill_it(run_flow, make_workspace, qdrant_se
     done = run_flow("sot_search", "lock", *args)
     assert done.returncode == 4
     assert "is empty" in done.stderr
+    assert f"sot_sync --full --execute --qdrant-host http://{qdrant_server.host}" in done.stderr
 
 
 def test_a_server_answers_like_the_embedded_engine(

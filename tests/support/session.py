@@ -14,7 +14,14 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="autopack-tests-")).resolve()
 
-TARGETS = ("DATABASE_URL", "QDRANT_HOST", "QDRANT_API_KEY", "PREFECT_API_URL", "PREFECT_API_KEY")
+TARGETS = (
+    "DATABASE_URL",
+    "QDRANT_HOST",
+    "QDRANT_API_KEY",
+    "QDRANT_COLLECTION",
+    "PREFECT_API_URL",
+    "PREFECT_API_KEY",
+)
 """What points a flow at the developer's own servers; unset for every test."""
 
 _FOREIGN = ("PREFECT_", "PG", "QDRANT_", "DATABASE_URL", "XDG_", "GIT_DIR", "GIT_INDEX", "GIT_WORK")

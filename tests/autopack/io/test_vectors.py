@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autopack.deadline import Deadline
-from autopack.errors import DeadlineExceeded
+from autopack.errors import DeadlineExceeded, UsageError
 from autopack.io.vectors import Point, VectorIndex, open_vectors
 from autopack.settings import Target, qdrant_target
 from tests.autopack.io.points import Letters, point
@@ -115,6 +115,18 @@ def test_reading_what_is_not_there_creates_nothing(index, target, tmp_path: Path
     assert vectors.search("x", 5) == []
     vectors.close()
     assert not (tmp_path / ".autonomous_runs").exists()
+
+
+def test_a_collection_has_the_name_that_is_set(index, monkeypatch) -> None:
+    monkeypatch.setenv("QDRANT_COLLECTION", "mine-1.5")
+    mine = index()
+    mine.upsert([point(1)])
+    mine.close()
+    monkeypatch.setenv("QDRANT_COLLECTION", "mine-1.6")
+    assert index(create=False).count() == 0
+    monkeypatch.setenv("QDRANT_COLLECTION", "../mine")
+    with pytest.raises(UsageError, match="cannot name a collection"):
+        index()
 
 
 def test_a_passed_deadline_stops_between_batches(target, monkeypatch) -> None:

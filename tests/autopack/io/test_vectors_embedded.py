@@ -90,6 +90,55 @@ def test_a_full_disk_stops_before_the_engine_is_killed_by_it(embedded, monkeypat
         open_vectors(embedded, Deadline.after(60), create=False)
 
 
+OPTIMIZER = """
+import os, sys
+from autopack.deadline import Deadline
+from autopack.io.vectors import open_vectors
+from autopack.settings import Target
+vectors = open_vectors(Target(sys.argv[1], "embedded", "test"), Deadline.after(60), create=True)
+print("start", flush=True)
+vectors._shard.optimize()
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.soak
+def test_a_kill_while_the_engine_optimizes_changes_nothing(
+    embedded: Target, soak_rounds, monkeypatch
+) -> None:
+    rounds = soak_rounds(0, 20)
+    if not rounds:
+        pytest.skip("needs 40,000 points: make soak")
+    monkeypatch.setattr("autopack.io.vectors_embedded.OPTIMIZE_S", float("inf"))
+    points = [
+        point(n, f"{n} " + " ".join(f"w{n * j % 5000}" for j in range(40))) for n in range(40_000)
+    ]
+    vectors = open_vectors(embedded, Deadline.after(600), create=True)
+    vectors.upsert(points)
+    vectors.close()
+    whole = shutil.copytree(embedded.url, f"{embedded.url}.whole")
+    wanted = {p.id: p.digest for p in points}
+    moments = random.Random(rounds)
+    for turn in range(rounds):
+        child = subprocess.Popen(
+            [sys.executable, "-c", OPTIMIZER, embedded.url],
+            stdout=subprocess.PIPE, env=session.clean_environment(), cwd=session.REPOSITORY,
+        )  # fmt: skip
+        assert child.stdout
+        child.stdout.readline()
+        if turn % 4:  # else it ends itself, right behind
+            time.sleep(moments.uniform(0, 0.6))
+            child.kill()
+        child.wait()
+        child.stdout.close()
+        vectors = open_vectors(embedded, Deadline.after(600), create=True)
+        assert vectors.count() == len(points)
+        assert vectors.digests() == wanted
+        vectors.close()
+        shutil.rmtree(embedded.url)
+        shutil.copytree(whole, embedded.url)
+
+
 WRITER = """
 import sys
 from autopack.deadline import Deadline
