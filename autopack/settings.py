@@ -7,11 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote, unquote_plus
 
 from autopack.errors import UsageError
 
 SQLITE_FILE = "autopack.db"
+SHORTEST = 4
+"""Characters a secret must have to be taken out of running text."""
 _SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey", re.I)
 _URL = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>.*)$", re.S)
 
@@ -103,17 +105,19 @@ def _qdrant_url(value: str, source: str) -> str:
 
 
 def mask(url: str) -> str:
-    """Return the URL with its password, and any secret in its query, shown as `***`."""
+    """Return the URL with its password, and any secret in its query, shown as `***`.
+
+    Drivers differ on where a password with raw `/`, `?` or `@` ends; the last `@` hides them all.
+    """
     match = _URL.match(url)
     if not match:
         return re.sub(r"[^@\s]*@", "***@", url)
-    rest, question, query = match["rest"].partition("?")
-    at = rest.rfind("@")
-    if at >= 0:
-        user, colon, _ = rest[:at].partition(":")
-        rest = f"{user}{':***' if colon else ''}{rest[at:]}"
+    userinfo, at, rest = match["rest"].rpartition("@")
+    user, colon, _ = userinfo.partition(":")
+    rest, question, query = rest.partition("?")
     masked = "&".join(_mask_pair(pair) for pair in query.split("&"))
-    return f"{match['scheme']}://{rest}{question}{masked}"
+    shown = f"{user}{':***' if colon else ''}{at}"
+    return f"{match['scheme']}://{shown}{rest}{question}{masked}"
 
 
 def _mask_pair(pair: str) -> str:
@@ -122,18 +126,22 @@ def _mask_pair(pair: str) -> str:
 
 
 def secrets_of(url: str) -> set[str]:
-    """Return every spelling of the secrets inside a URL: raw and percent-decoded."""
+    """Return every spelling of the secrets inside a URL, wherever a driver may end them."""
     match = _URL.match(url)
     if not match:
         return set()
-    rest, _, query = match["rest"].partition("?")
-    found = {value for key, value in parse_qsl(query) if _SECRET_KEYS.search(key)}
-    at = rest.rfind("@")
-    if at >= 0:
-        user, _, password = rest[:at].partition(":")
-        # A password equal to the user name hides nothing, and masking it would garble messages.
-        found |= {password, unquote(password)} - {user, ""}
-    return found
+    found = {
+        pair.partition("=")[2]
+        for pair in re.split(r"[?&]", match["rest"])
+        if _SECRET_KEYS.search(unquote(pair.partition("=")[0]))
+    }
+    user = ""
+    for end in (match["rest"].find("@"), match["rest"].rfind("@")):
+        if end >= 0:
+            user, _, password = match["rest"][:end].partition(":")
+            found.add(password)
+    # A password equal to the user name hides nothing, and masking it would garble messages.
+    return {s for raw in found for s in (raw, unquote(raw), unquote_plus(raw))} - {user, ""}
 
 
 class Redactor:
@@ -143,18 +151,24 @@ class Redactor:
         self._secrets: set[str] = set()
 
     def learn(self, *urls_or_keys: str | None) -> None:
-        """Remember the secrets inside these URLs; a value that is no URL is one itself."""
+        """Remember the secrets inside these URLs; a value that is no URL is one itself.
+
+        Shorter ones than `SHORTEST` are hidden in URLs alone: they occur in ordinary words.
+        """
         for value in urls_or_keys:
             if value:
-                self._secrets |= secrets_of(value) if "://" in value else {value}
+                secrets = secrets_of(value) if "://" in value else {value}
+                self._secrets |= {secret for secret in secrets if len(secret) >= SHORTEST}
+
+    def learn_target(self, target: Target) -> None:
+        """Remember a target's secrets; a folder is none."""
+        self.learn(target.url if "://" in target.url else None, target.api_key)
 
     def learn_environment(self, env: Mapping[str, str]) -> None:
         """Remember the secrets of every environment variable that may hold one."""
         for key, value in env.items():
-            if "://" in value:
+            if "://" in value or _SECRET_KEYS.search(key):
                 self.learn(value)
-            elif _SECRET_KEYS.search(key) and len(value) >= 4:
-                self._secrets.add(value)
 
     def __call__(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):

@@ -150,7 +150,8 @@ class _Session:
                     report = bug(self.run, error)
                     report.counts, report.findings, report.extra = {}, [], {}
                     self.terminal.show(report)
-                self.code = int(report.exit_code)
+                lost = self.terminal.lost and report.exit_code <= ExitCode.FINDINGS
+                self.code = int(ExitCode.UNREACHABLE if lost else report.exit_code)
         return self.code
 
     def _watch(self) -> None:
@@ -242,6 +243,7 @@ class _Terminal:
 
     def __init__(self, form: str) -> None:
         self.form = form
+        self.lost = False  # what was to be printed could not be
 
     def __enter__(self) -> _Terminal:
         self._before = sys.stdout, sys.stderr
@@ -295,7 +297,8 @@ class _Terminal:
             # The reader left, e.g. `| head`; Python's own flush at exit must not complain either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except OSError as error:
-            self._say(f"stdout: {error.strerror}")
+            self.lost = True
+            self._say(f"stdout: {error.strerror}. Next: write the output somewhere with free space")
 
 
 def _fill_standard_descriptors() -> None:
@@ -315,16 +318,18 @@ def json_bytes(report: Report) -> bytes:
     """Return the report as one line of JSON, secrets masked."""
     import json
 
-    words = json.dumps(_redacted(report.as_json()), ensure_ascii=False, default=str)
+    given = report.as_json()
+    fixed = {name: given[name] for name in ("schema", "flow", "status", "engine")}
+    words = json.dumps({**_redacted(given), **fixed}, ensure_ascii=False, default=str)
     # A file name that is no UTF-8 holds lone surrogates: `\\udc80` is also how JSON escapes them.
-    return redact(words).encode("utf-8", "backslashreplace") + b"\n"
+    return words.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {redact(str(key)): _redacted(item) for key, item in value.items()}
+        return {str(key): _redacted(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_redacted(item) for item in value]
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from hashlib import sha256
 from typing import Annotated
 
 from autopack.deadline import Deadline
@@ -58,7 +59,10 @@ def sot_sync(
         sync.accept_shrink = accept_shrink
         report.targets = sync.aim(database_url, qdrant_host)
         if rebuild_file is not None:
-            report.extra_stdout = sot.rebuild(sync, rebuild_file)
+            data = report.extra_stdout = sot.rebuild(sync, rebuild_file)
+            report.extra["rebuilt"] = {
+                "path": rebuild_file, "bytes": len(data), "sha256": sha256(data).hexdigest()
+            }  # fmt: skip
             return report
         with report.step("read-ledgers"):
             sot.read_ledgers(sync)
@@ -69,7 +73,7 @@ def sot_sync(
             report.findings += sot.check_ledgers(sync)
         if sync.uses_vectors and not (execute and sync.uses_database):
             with report.step("compare-vectors"):
-                sot.compare_vectors(sync)
+                report.findings += sot.compare_vectors(sync)
         describe(report, sync)
         if execute:
             _write(report, sync)

@@ -36,7 +36,7 @@ def choose(qdrant_host: str | None, root: Path) -> Target:
         if not Path(embedded.url).is_dir():
             raise Unreachable("there is no vector index to search", next_step=building(embedded))
         target = Target(embedded.url, embedded.shown, "found in the workspace")
-    redact.learn(target.url, target.api_key)
+    redact.learn_target(target)
     return target
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from autopack.errors import DeadlineExceeded, Refused, Unreachable
+from autopack.errors import DeadlineExceeded, Refused, Unreachable, UsageError
 from autopack.report import Finding
 from autopack.sot.guards import Size, losses
 from autopack.sot.ledgers import BY_PATH, LEDGERS
+from autopack.sot.plan import points
 from tasks import policy
 from tasks.engine import task
 from tasks.sot_session import Sync
@@ -17,7 +18,7 @@ from tasks.sot_session import Sync
 if TYPE_CHECKING:
     from autopack.io.feed import Fed
     from autopack.io.publish import Published
-    from autopack.io.sql import Comparison
+    from autopack.io.sql import Change, Comparison
     from autopack.io.vectors import VectorIndex
 
 PROBE_S = 2.0
@@ -69,6 +70,8 @@ def check_ledgers(sync: Sync) -> list[Finding]:
             sync.deadline.check(f"checking {path}")
             found += file.findings
     sync.blocked = refusals(sync, sync.planned)
+    if sync.planned is not None and sync.mode != "docs-only":
+        sync.blocked += older(sync, sync.planned)
     return found + sync.blocked
 
 
@@ -102,29 +105,37 @@ def refuse(findings: Sequence[Finding]) -> None:
         )
 
 
-def refuse_older(sync: Sync, planned: Comparison) -> None:
-    """Refuse to put this checkout's ledgers over those of a newer one.
+def older(sync: Sync, planned: Comparison) -> list[Finding]:
+    """Return a finding when these ledgers would be put over those of a newer checkout.
 
-    Git decides where it knows both commits; else a checkout that did not publish the head is
-    older when its ledgers were replaced before, or lack entries that the head holds.
-
-    Raises:
-        Refused: This checkout is older and `--accept-shrink` was not given.
+    Git decides where it can; else a checkout that did not publish the head is older when its
+    ledgers were replaced before, or lack an id that the head holds.
     """
     from autopack.io.git import checkout_id, compare_commits, head_commit
 
     head = planned.state.head
-    if head is None or sync.accept_shrink or head.checkout == checkout_id(sync.root):
-        return
+    accepted = sync.accept_shrink or not planned.changes
+    if head is None or accepted or head.checkout == checkout_id(sync.root):
+        return []
     order = compare_commits(sync.root, head_commit(sync.root), head.commit, sync.deadline)
-    lacks = sum(change.plan.deleted for change in planned.changes) - sum(
-        change.plan.inserted for change in planned.changes
-    )
-    if order == "older" or (order in {"unknown", "same"} and (planned.again or lacks > 0)):
-        raise Refused(
-            f"generation {head.number} comes from another, newer checkout",
-            next_step="git pull, then run again; or --accept-shrink to put this checkout over it",
-        )
+    content = bool(planned.again) or any(_lost_ids(change) for change in planned.changes)
+    if order in {"older", "behind"} or (order in {"unknown", "same"} and content):
+        return [
+            Finding(
+                "older_checkout", "error", "docs", None,
+                f"generation {head.number} comes from another, newer checkout",
+                "git pull, then run again; or --accept-shrink to put this checkout over it",
+            )
+        ]  # fmt: skip
+    return []
+
+
+def _lost_ids(change: Change) -> bool:
+    """Tell whether the index holds an id of this file that its ledger no longer has."""
+    plan, now = change.plan, change.now
+    if now is None or plan.cleared:
+        return plan.deleted > plan.inserted
+    return not {row.ident for row in plan.delete} <= set(now.segments.idents)
 
 
 @task(**policy.IDEMPOTENT_WRITE)
@@ -135,8 +146,7 @@ def publish(sync: Sync) -> Published | None:
     from autopack.io.publish import publish as write
 
     def guard(planned: Comparison) -> None:
-        refuse(refusals(sync, planned))
-        refuse_older(sync, planned)
+        refuse(refusals(sync, planned) + older(sync, planned))
 
     assert sync.planned
     origin = Origin(checkout_id(sync.root), head_commit(sync.root))
@@ -150,13 +160,22 @@ def open_vectors(sync: Sync) -> None:
 
 
 @task(**policy.READ)
-def compare_vectors(sync: Sync) -> tuple[int, int]:
-    """Return how many vectors to write and to delete, read-only; opens no database."""
+def compare_vectors(sync: Sync) -> list[Finding]:
+    """Plan the vectors to write and to delete, read-only; opens no database.
+
+    Returns what forbids that: without a database, the vectors tell how many entries there were.
+    """
     from autopack.io.feed import difference
 
+    held: Mapping[str, int] = {}
     with closing(sync.vectors(create=False)) as vectors:
         sync.difference = difference(vectors, sync.ledgers)
-    return len(sync.difference.stale), len(sync.difference.gone)
+        if sync.difference.gone and not sync.uses_database and not sync.accept_shrink:
+            held = vectors.count_by_path()
+    sizes = {f.ledger.path: Size(False, points(f.segments)) for f in sync.ledgers}
+    found = list(losses(held, sizes))
+    sync.blocked += found
+    return found
 
 
 @task(**policy.IDEMPOTENT_WRITE)
@@ -178,18 +197,30 @@ def feed_vectors(sync: Sync) -> Fed:
 
 def _feed_outbox(sync: Sync, vectors: VectorIndex) -> Fed:
     from autopack.io.feed import Fed, Outbox, feed
+    from autopack.io.sql import manifest
 
     state = sync.index().state()
+    if state.head is None or state.head.manifest != manifest(sync.ledgers):
+        return Fed()  # another run has published since; its vectors stay marked behind
     outbox = Outbox(sync.index(), sync.deadline)
     todo = outbox.todo(vectors, sync.ledgers)
     if todo.empty and not state.behind:
         return Fed()
     fed = feed(vectors, sync.ledgers, todo)
-    outbox.settle(vectors, sync.ledgers, state.head.number if state.head else 0)
+    outbox.settle(vectors, sync.ledgers, state.head.number)
     return fed
 
 
 @task(**policy.READ)
 def rebuild(sync: Sync, path: str) -> bytes:
-    """Return a ledger's exact bytes from the database alone."""
+    """Return a ledger's exact bytes from the database alone.
+
+    Raises:
+        UsageError: The other switches ask for something else.
+    """
+    if sync.execute or sync.uses_vectors:
+        raise UsageError(
+            "--rebuild-file only reads the database: no --execute, --full or --qdrant-only",
+            next_step=f"python -m flows.sot_sync --rebuild-file {path}",
+        )
     return b"".join(sync.index().file_bytes(path))

@@ -77,10 +77,10 @@ class Sync:
         """
         if self.uses_database:
             self.database = database_target(database_url, self.root)
-            redact.learn(self.database.url)
+            redact.learn_target(self.database)
         self.qdrant = qdrant_target(qdrant_host, self.root)
         if self.qdrant is not None:
-            redact.learn(self.qdrant.url, self.qdrant.api_key)
+            redact.learn_target(self.qdrant)
         elif self.uses_vectors:
             raise Unreachable(
                 f"--{self.mode} needs Qdrant, and neither --qdrant-host nor QDRANT_HOST is set",

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from autopack.deadline import Deadline
@@ -109,12 +109,17 @@ class Database:
         )
 
     def _sqlite_engine(self, path: Path, readonly: bool) -> Engine:
-        mode = "ro" if readonly else "rwc"
+        # A writer that was killed leaves a journal, and only a writable handle can roll it back.
+        left_behind = path.with_name(f"{path.name}-journal").exists()
+        mode = "rwc" if not readonly else "rw" if left_behind else "ro"
         wait = self._lock_wait()
 
         def connect() -> sqlite3.Connection:
             uri = f"{path.absolute().as_uri()}?mode={mode}"
-            return sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None)
+            made = sqlite3.connect(uri, uri=True, timeout=wait, isolation_level=None)
+            if readonly:
+                made.execute("PRAGMA query_only = ON")
+            return made
 
         engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
         begin = "BEGIN" if readonly else "BEGIN IMMEDIATE"
@@ -147,6 +152,11 @@ class Database:
                 f"{self.target.shown}",
                 next_step="run again with a larger --max-seconds; nothing is half-written",
             )
+        if isinstance(error, ProgrammingError) and not state and self.is_postgres:
+            return UsageError(
+                f"{self.target.source}: {text}",
+                next_step="use postgresql://user:password@host/name?option=value as libpq knows it",
+            )
         if isinstance(error, OperationalError) or state or self.sqlite_path:
             # 28: invalid authorization, 3D: no such database, 42: no such right or object.
             return self._unreachable(text, (state or "")[:2] in {"28", "3D", "42"})
@@ -154,6 +164,9 @@ class Database:
 
     def _unreachable(self, reason: str, permanent: bool = False) -> Unreachable:
         hint = f"check {self.target.source} and that the database accepts connections"
+        if self.sqlite_path:
+            hint = f"make sure that {self.sqlite_path} can be read and written"
+            permanent = "unable to open" in reason or "readonly" in reason
         if "not a database" in reason or "malformed" in reason:
             hint = f"move {self.target.shown} aside and run again: the index is rebuilt"
             permanent = True

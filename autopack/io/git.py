@@ -41,22 +41,34 @@ def _resolve(git: Path, ref: str) -> str | None:
     return next((line.split()[0] for line in lines if line.endswith(f" {ref}")), None)
 
 
-Order = Literal["same", "older", "newer", "unknown"]
+Order = Literal["same", "older", "behind", "newer", "unknown"]
 
 
 def compare_commits(root: Path, ours: str | None, theirs: str | None, deadline: Deadline) -> Order:
-    """Tell how our commit stands to theirs; `unknown` when they have diverged or git can't say."""
+    """Tell how our commit stands to theirs.
+
+    `behind`: this repository has never seen theirs. `unknown`: they have diverged, the clone is
+    shallow, or git can't say.
+    """
     if not ours or not theirs:
         return "unknown"
     if ours == theirs:
         return "same"
     if _is_ancestor(root, ours, theirs, deadline):
         return "older"
-    return "newer" if _is_ancestor(root, theirs, ours, deadline) else "unknown"
+    if _is_ancestor(root, theirs, ours, deadline):
+        return "newer"
+    shallow = (root / ".git" / "shallow").exists()
+    seen = _git(root, deadline, "cat-file", "-e", f"{theirs}^{{commit}}")
+    return "unknown" if shallow or seen or not _git(root, deadline, "rev-parse") else "behind"
 
 
 def _is_ancestor(root: Path, first: str, second: str, deadline: Deadline) -> bool:
-    command = ["git", "-C", str(root), "merge-base", "--is-ancestor", first, second]
+    return _git(root, deadline, "merge-base", "--is-ancestor", first, second)
+
+
+def _git(root: Path, deadline: Deadline, *args: str) -> bool:
+    command = ["git", "-C", str(root), *args]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
             command, capture_output=True, timeout=deadline.cap(10, "asking git"), check=False

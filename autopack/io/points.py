@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -72,6 +73,9 @@ class VectorIndex(Protocol):
 
     def count(self) -> int:
         """Return how many points are held."""
+
+    def count_by_path(self) -> Counter[str]:
+        """Return how many points are held of each ledger file."""
 
     def upsert(self, points: Iterable[Point]) -> int:
         """Write points and return how many; they are durable when this returns."""

@@ -185,16 +185,14 @@ class _Writer:
         )  # fmt: skip
 
     def _drop_unused_blobs(self, file_id: int, plan: FilePlan) -> None:
-        """Equal bytes of one file have equal ids, so the id's index finds every other user."""
+        """Delete the bytes of changed and deleted rows that no other row of the file has."""
         s, b = schema.segment.c, schema.blob.c
-        user = sa.select(sa.literal(1)).where(
-            s.file == file_id, s.ident == sa.bindparam("i"), s.digest == sa.bindparam("d")
-        )
+        user = sa.select(sa.literal(1)).where(s.file == file_id, s.digest == sa.bindparam("d"))
         self._many(
             sa.delete(schema.blob).where(
                 b.file == file_id, b.digest == sa.bindparam("d"), ~user.exists()
             ),
-            [{"i": row.ident, "d": row.digest} for row in (*plan.delete, *plan.replaced)],
+            [{"d": row.digest} for row in (*plan.delete, *plan.replaced)],
         )
 
     def _write_findings(self, file_id: int, findings: Sequence[Finding]) -> None:

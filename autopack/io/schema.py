@@ -103,7 +103,7 @@ outbox = Table(
 )
 """Ids whose vectors may be behind; the id `*` means every entry of the file."""
 
-SECONDARY = ("CREATE INDEX sot_segment_ident ON sot_segment (file, ident)",)
+SECONDARY = ("CREATE INDEX sot_segment_digest ON sot_segment (file, digest)",)
 """Built after a bulk load, not row by row during it."""
 
 ENTRY_VIEW = """

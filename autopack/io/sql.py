@@ -187,12 +187,15 @@ def _read_findings(cx: Connection, paths: dict[int, str]) -> Iterator[Finding]:
 def compare(cx: Connection, ledgers: Sequence[LedgerFile], deadline: Deadline) -> Comparison:
     """Return what differs between the ledgers and the index that `cx` reads."""
     state = read_state(cx)
+    whole = _whole_files(cx) if state.files else set()
     changes = []
     for now in ledgers:
         deadline.check(f"comparing {now.ledger.path}")
         stored = state.files.get(now.ledger.path)
-        if stored is None:
-            changes.append(Change(now.ledger.path, now, None, plan_load(now.segments)))
+        if stored is None or stored.id not in whole:
+            cleared = _row_count(cx, stored.id) if stored else 0
+            plan = plan_load(now.segments, cleared=cleared)
+            changes.append(Change(now.ledger.path, now, stored, plan))
         elif (stored.sha256, stored.parser) != (now.sha256, PARSER):
             changes.append(Change(now.ledger.path, now, stored, _plan(cx, now, stored)))
     here = {now.ledger.path for now in ledgers}
@@ -229,8 +232,21 @@ def _plan(cx: Connection, now: LedgerFile, stored: StoredFile) -> FilePlan:
 
 
 def _plan_removal(cx: Connection, stored: StoredFile) -> FilePlan:
-    count = sa.select(sa.func.count()).where(schema.segment.c.file == stored.id)
-    return plan_load(None, cleared=cx.scalar(count) or 0)
+    return plan_load(None, cleared=_row_count(cx, stored.id))
+
+
+def _row_count(cx: Connection, file_id: int) -> int:
+    query = sa.select(sa.func.count()).where(schema.segment.c.file == file_id)
+    return cx.scalar(query) or 0
+
+
+def _whole_files(cx: Connection) -> set[int]:
+    """Return the files whose rows add up to the bytes of the file; others are loaded anew."""
+    f, s = schema.file.c, schema.segment.c
+    sums = cx.execute(sa.select(s.file, sa.func.sum(s.size)).group_by(s.file))
+    sizes = {row[0]: int(row[1]) for row in sums}
+    wanted = cx.execute(sa.select(f.id, f.size))
+    return {row[0] for row in wanted if sizes.get(row[0], 0) == row[1]}
 
 
 def _read_pages(cx: Connection, file_id: int) -> list[Page]:
@@ -268,5 +284,6 @@ def _file_bytes(cx: Connection, stored: StoredFile) -> Iterator[bytes]:
     if digest.digest() != stored.sha256:
         raise Refused(
             f"{stored.path}: the rebuilt bytes do not match the digest of their generation",
-            next_step="python -m flows.sot_sync --db-only --execute rebuilds the index",
+            next_step="drop the sot_ tables (or move autopack.db aside), then run: "
+            "python -m flows.sot_sync --db-only --execute",
         )

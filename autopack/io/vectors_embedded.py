@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,7 +82,11 @@ class EmbeddedIndex:
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every point held, by id."""
-        return dict(self._scroll())
+        return dict(self._scroll("digest"))
+
+    def count_by_path(self) -> Counter[str]:
+        """Return how many points are held of each ledger file."""
+        return Counter(path for _, path in self._scroll("path") if path)
 
     def read_back(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the digests of those of these points that are held, by id."""
@@ -238,7 +243,7 @@ class EmbeddedIndex:
         fused: Any = Fusion.Rrf(k=RRF_K)  # the stub calls it unrelated to Fusion
         return QueryRequest(limit=limit, query=fused, prefetches=both, with_payload=True)
 
-    def _scroll(self) -> Iterator[tuple[str, str]]:
+    def _scroll(self, field: str) -> Iterator[tuple[str, str]]:
         from qdrant_edge import ScrollRequest
 
         offset = None
@@ -246,11 +251,11 @@ class EmbeddedIndex:
             self.deadline.check("reading vectors")
             with self._translated("reading"):
                 request = ScrollRequest(
-                    offset=offset, limit=PAGE, with_payload=["digest"], with_vector=False
+                    offset=offset, limit=PAGE, with_payload=[field], with_vector=False
                 )
                 records, offset = self._shard.scroll(request)
             for record in records:
-                yield str(record.id), (record.payload or {}).get("digest", "")
+                yield str(record.id), (record.payload or {}).get(field, "")
             if offset is None:
                 return
 

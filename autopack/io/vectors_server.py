@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -78,18 +79,24 @@ class ServerIndex:
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every point held, by id."""
-        found: dict[str, str] = {}
+        return dict(self._scroll("digest"))
+
+    def count_by_path(self) -> Counter[str]:
+        """Return how many points are held of each ledger file."""
+        return Counter(path for _, path in self._scroll("path") if path)
+
+    def _scroll(self, field: str) -> Iterator[tuple[str, str]]:
         offset: Any = None
         while self._exists:
             with self._translated("reading vectors"):
                 records, offset = self._client.scroll(
-                    self.name, limit=PAGE, offset=offset, with_payload=["digest"],
+                    self.name, limit=PAGE, offset=offset, with_payload=[field],
                     with_vectors=False,
                 )  # fmt: skip
-            found.update(_digest(record) for record in records)
+            for record in records:
+                yield str(record.id), (record.payload or {}).get(field, "")
             if offset is None:
-                break
-        return found
+                return
 
     def read_back(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the digests of those of these points that are held, by id."""

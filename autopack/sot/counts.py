@@ -22,7 +22,7 @@ class Counts:
     `entries`: every entry segment. `index_entries`: INDEX rows with an id. `sections`: detail
     sections. `unique_ids`: full dotted ids over rows, sections and stray rows. `unique_base`:
     the same without the dotted part. `mentioned_only`: ids the text names and nothing defines,
-    between the lowest and the highest defined id.
+    up to the highest defined id.
     """
 
     entries: int
@@ -119,7 +119,7 @@ def _mentioned_only(
 ) -> tuple[str, ...]:
     """Return ids up to the latest that the text names and no row or section defines."""
     highest = sort_key(latest)[0] if latest else 0
-    found = set(re.findall(prefix.encode() + rb"-\d+", data))
+    found = set(re.findall(prefix.encode() + rb"-\d{1,18}\b", data))
     named = {*b" ".join(found).decode().split()} - defined
     known = {base(ident) for ident in defined} if named else set()
     only = (name for name in named - known if 0 < sort_key(name)[0] <= highest)

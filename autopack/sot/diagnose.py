@@ -16,7 +16,7 @@ SHOWN = 5
 PER_CODE = 100
 """How many findings of one code a file may have before the rest is one line."""
 
-_CONFLICT_MARKS = (b"<<<<<<< ", b">>>>>>> ")
+_CONFLICT_MARKS = (b"<<<<<<<", b">>>>>>>")
 _TWINS = (
     ("meta_twin", b"<!-- META", "a second META block"),
     ("summary_twin", b"**Summary**:", "a second **Summary** line"),
@@ -33,7 +33,12 @@ def diagnose(ledger: Ledger, segments: Segments, census: Census) -> list[Finding
 
 def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
     """Yield what forbids publishing a file's bytes: conflict markers and invalid UTF-8."""
-    marked = (at for mark in _CONFLICT_MARKS for at in _line_starts(data, mark))
+    marked = (
+        at
+        for mark in _CONFLICT_MARKS
+        for at in _line_starts(data, mark)
+        if data[at + 7 : at + 8] in b" \r\n"
+    )
     conflict = min(marked, default=None)
     if conflict is not None:
         line = _line(data, conflict)
@@ -45,7 +50,8 @@ def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
     if offset is not None:
         yield Finding(
             "invalid_utf8", "error", ledger.path, _line(data, offset),
-            f"byte {offset} is no valid UTF-8", f"iconv -f UTF-8 -t UTF-8 {ledger.path}",
+            f"byte {offset} is no valid UTF-8",
+            f"mend it: grep -naxv '.*' {ledger.path} shows the lines",
         )  # fmt: skip
 
 

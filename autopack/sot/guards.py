@@ -11,7 +11,7 @@ SHRINK_FROM = 20
 """A ledger with at least this many entries is guarded against shrinking."""
 SHRINK_SHARE = 0.20
 
-ACCEPT = "python -m flows.sot_sync … --accept-shrink, if that is intended"
+ACCEPT = "restore the ledger; or add --accept-shrink, if that is intended"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from uuid import NAMESPACE_URL, uuid5
 
+ID_NUMBER = rb"-\d{1,18}(?:\.\d{1,18}){0,8}(?!\d)"
+"""What follows a prefix in an id; longer numbers are no ids, no integer or key holds them."""
 _NAMESPACE = uuid5(NAMESPACE_URL, "autopack:sot")
 
 

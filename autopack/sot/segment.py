@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from autopack.sot.ids import slug
+from autopack.sot.ids import ID_NUMBER, slug
 from autopack.sot.json_members import segment_json
 from autopack.sot.ledgers import Ledger
 from autopack.sot.segments import Kind, Note, Segments
 
 _FENCE = re.compile(rb"(?:\A|\n) {0,3}(`{3,}|~{3,})([^\n]*)")
-_DELIMITER = re.compile(rb"\|[ \t:|-]*-[ \t:|-]*\r?\n?")
+_DELIMITER = re.compile(rb"\|(?=[^\n]*-)[ \t:|-]*\r?\n?")
 _INDEX_TITLE = re.compile(rb"INDEX\b", re.I)
 
 
@@ -29,25 +29,37 @@ def segment(ledger: Ledger, data: bytes) -> Segments:
     return _Cutter(ledger, data).run()
 
 
-def open_fence(data: bytes, start: int, end: int) -> int | None:
-    """Return the offset of the code fence that is open at `end`, looking from `start`.
+class Fences:
+    """Follows code fences forward through a file, so that no byte is looked at twice.
 
     A fence closes with the same character, at least as many, and nothing behind
     (CommonMark 0.31, 4.5 Fenced code blocks).
     """
-    if data.find(b"```", start, end) < 0 and data.find(b"~~~", start, end) < 0:
-        return None
-    fence: bytes | None = None
-    opened: int | None = None
-    for match in _FENCE.finditer(data, start, end):
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.start = self.at = 0
+        self.mark: bytes | None = None
+        self.opened: int | None = None
+
+    def open_at(self, start: int, end: int) -> int | None:
+        """Return the offset of the fence that is open at `end`, looking from `start`."""
+        if start != self.start:
+            self.start = self.at = start
+            self.mark = self.opened = None
+        if self.data.find(b"```", self.at, end) >= 0 or self.data.find(b"~~~", self.at, end) >= 0:
+            for match in _FENCE.finditer(self.data, self.at, end):
+                self._step(match)
+        self.at = max(self.at, end - 1)  # the newline in front of the next line belongs to it
+        return self.opened
+
+    def _step(self, match: re.Match[bytes]) -> None:
         mark, info = match[1], match[2]
-        if fence is None:
-            if mark[:1] == b"`" and b"`" in info:
-                continue
-            fence, opened = mark, match.start(1)
-        elif mark[0] == fence[0] and len(mark) >= len(fence) and not info.strip():
-            fence = opened = None
-    return opened
+        if self.mark is None:
+            if mark[:1] != b"`" or b"`" not in info:
+                self.mark, self.opened = mark, match.start(1)
+        elif mark[0] == self.mark[0] and len(mark) >= len(self.mark) and not info.strip():
+            self.mark = self.opened = None
 
 
 def _has(data: bytes, mark: bytes) -> bool:
@@ -58,7 +70,7 @@ def _has(data: bytes, mark: bytes) -> bool:
 @cache
 def _landmarks(prefix: str) -> re.Pattern[bytes]:
     """Match what can begin a segment: a heading up to h3, or a row that looks like INDEX."""
-    own = prefix.encode() + rb"-\d+(?:\.\d+)*"
+    own = prefix.encode() + ID_NUMBER
     heading = rb"(#{1,3})[ \t]+(?:(" + own + rb")|([^\n]*))"
     row = rb"\|[ \t]*\d{4}-\d\d-\d\d[^|\n]*\|[ \t]*(" + own + rb")[ \t]*\|"
     return re.compile(rb"\n(?:" + heading + rb"|" + row + rb")")
@@ -68,10 +80,10 @@ def _segment_headings(data: bytes) -> Segments:
     """Cut a ledger without ids (changelog, plan) at every h2 and h3 outside code."""
     out = Segments(data)
     out.begin(0, Kind.PREAMBLE, "")
-    fenced_from = 0
+    fences, fenced_from = Fences(data), 0
     for match in re.finditer(rb"(?:\A|\n)(#{2,3})[ \t]+([^\n]*)", data):
         start = match.start(1)
-        if open_fence(data, fenced_from, start) is not None:
+        if fences.open_at(fenced_from, start) is not None:
             continue
         fenced_from = start
         out.begin(start, Kind.SECTION, _heading_slug(match[2]))
@@ -103,6 +115,9 @@ class _Cutter:
         self.in_index = False
         self.index_from = 0
         self.fenced = _has(data, b"`") or _has(data, b"~")
+        self.fences = Fences(data)
+        self.block_end = 0  # of the run of `|` lines looked at last
+        self.block_is_table = False
 
     def run(self) -> Segments:
         """Walk the landmarks in file order."""
@@ -142,7 +157,7 @@ class _Cutter:
         if self.in_index:
             self._close_index(start)
         ident = own.decode()
-        fence = open_fence(self.data, self.out.starts[-1], start) if self.fenced else None
+        fence = self._fence(start)
         if fence is not None:
             line = self.data.count(b"\n", 0, fence) + 1
             message = f"{ident} starts inside the code fence opened on line {line}"
@@ -154,7 +169,7 @@ class _Cutter:
         """An h1-h3 without an own id closes a section of its own level or deeper."""
         if level > (self.level or 2) or (level == 1 and not self.level):
             return  # the file's title belongs to the preamble
-        if not self.in_index and open_fence(self.data, self.out.starts[-1], start) is not None:
+        if not self.in_index and self._fence(start) is not None:
             return
         self._close_index(start)
         foreign = re.match(rb"([A-Z]{2,})-\d+", text)
@@ -167,16 +182,15 @@ class _Cutter:
         if level == 2 and _INDEX_TITLE.match(text):
             self.in_index, self.index_from = True, self.data.find(b"\n", start) + 1 or start
 
+    def _fence(self, start: int) -> int | None:
+        return self.fences.open_at(self.out.starts[-1], start) if self.fenced else None
+
     def _stray(self, start: int, ident: bytes) -> None:
-        if (
-            self._inside_table(start)
-            or open_fence(self.data, self.out.starts[-1], start) is not None
-        ):
+        if self._inside_table(start) or self._fence(start) is not None:
             return
         self.out.begin(start, Kind.STRAY_ROW, ident.decode())
-        self.out.notes.append(
-            Note("stray_row", start, f"row of {ident.decode()} outside the INDEX table")
-        )
+        message = f"row of {ident.decode()} outside the INDEX table"
+        self.out.notes.append(Note("stray_row", start, message))
         end = self.data.find(b"\n", start) + 1
         if 0 < end < len(self.data):
             self.out.begin(end, Kind.TEXT, "")
@@ -184,14 +198,22 @@ class _Cutter:
     def _inside_table(self, start: int) -> bool:
         """Tell whether a delimiter row stands in the `|` lines above: then the row is content."""
         begin = start
-        while begin > 0:
-            previous = self.data.rfind(b"\n", 0, begin - 1) + 1
-            if self.data[previous : previous + 1] != b"|":
-                break
-            if _DELIMITER.fullmatch(self.data[previous:begin]):
-                return True
-            begin = previous
-        return False
+        if begin > self.block_end:
+            self.block_is_table = False
+            while begin > 0 and not self.block_is_table:
+                previous = self.data.rfind(b"\n", 0, begin - 1) + 1
+                if self.data[previous : previous + 1] != b"|":
+                    break
+                self.block_is_table = bool(_DELIMITER.fullmatch(self.data, previous, begin))
+                begin = previous
+            self.block_end = self._end_of_block(start)
+        return self.block_is_table
+
+    def _end_of_block(self, start: int) -> int:
+        at = start
+        while self.data[at : at + 1] == b"|":
+            at = self.data.find(b"\n", at) + 1 or len(self.data)
+        return at
 
     def _close_index(self, end: int) -> None:
         """Cut the rows of the INDEX section that ends at `end`."""
@@ -203,6 +225,7 @@ class _Cutter:
         while at < end:
             after = self.data.find(b"\n", at, end) + 1 or end
             if self.data[at : at + 1] != b"|":
+                seen_delimiter = False
                 if self.out.starts[-1] != at and self.out.kinds[-1] != Kind.TEXT:
                     self.out.begin(at, Kind.TEXT, "")
             elif _DELIMITER.fullmatch(self.data, at, after):
@@ -215,7 +238,7 @@ class _Cutter:
         cells = self.data[start:end].split(b"|")
         cell = cells[2].strip() if len(cells) > 2 else b""
         assert self.ledger.prefix
-        own = re.fullmatch(self.ledger.prefix.encode() + rb"-\d+(?:\.\d+)*", cell)
+        own = re.fullmatch(self.ledger.prefix.encode() + ID_NUMBER, cell)
         ident = cell.decode("utf-8", "replace")[:120]
         self.out.begin(start, Kind.ROW if own else Kind.NON_ID_ROW, ident.replace("\0", ""))
         if not own:

@@ -357,3 +357,110 @@ def test_the_report_names_its_targets_steps_and_counts(sync) -> None:
         "read-ledgers", "compare-database", "check-ledgers",
     ]  # fmt: skip
     assert json.loads(json.dumps(report)) == report
+
+
+def test_qdrant_only_keeps_vectors_of_a_ledger_that_vanished(sync, workspace: Path) -> None:
+    embedded = ("--qdrant-only", "--execute", "--qdrant-host", "embedded")
+    sync(*embedded)
+    (workspace / "docs/BUILD_HISTORY.md").unlink()
+    refused = sync(*embedded)
+    assert refused.returncode == 6
+    assert "docs/BUILD_HISTORY.md" in refused.report["message"]
+    write(workspace, ledger(10))
+    assert sync(*embedded).returncode == 6
+    accepted = sync(*embedded, "--accept-shrink")
+    assert accepted.report["writes"]["vectors"]["deleted"] == 20
+
+
+@pytest.mark.parametrize("extra", [("--execute", "--db-only"), ("--full",), ("--qdrant-only",)])
+def test_rebuild_file_takes_no_other_order(run_flow, workspace: Path, extra) -> None:
+    args = ("--rebuild-file", "docs/BUILD_HISTORY.md", "--qdrant-host", "embedded")
+    done = run_flow("sot_sync", "--workspace", workspace, "--engine", "direct", *args, *extra)
+    assert (done.returncode, done.raw) == (2, b"")
+
+
+def test_rebuild_file_in_json_says_what_the_bytes_are(sync, workspace: Path) -> None:
+    sync("--db-only", "--execute")
+    data = (workspace / "docs/BUILD_HISTORY.md").read_bytes()
+    rebuilt = sync("--rebuild-file", "docs/BUILD_HISTORY.md").report["rebuilt"]
+    assert rebuilt["bytes"] == len(data)
+
+
+def test_an_older_clone_that_adds_entries_is_refused_too(
+    run_flow, tmp_path: Path, fresh_postgres: str
+) -> None:
+    """It has never seen the published commit, so it cannot know what it would take away."""
+    import subprocess
+
+    def git(root: Path, *args: str) -> None:
+        subprocess.run(["git", "-C", str(root), *args], check=True, capture_output=True)
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    (first / "docs").mkdir(parents=True)
+    git(tmp_path, "init", "-q", "first")
+    (first / "docs/BUILD_HISTORY.md").write_text(ledger(30))
+    git(first, "add", "-A")
+    git(first, "commit", "-qm", "one")
+    git(tmp_path, "clone", "-q", "first", "second")
+    (first / "docs/BUILD_HISTORY.md").write_text(ledger(31))
+    git(first, "commit", "-qam", "two")
+    (second / "docs/BUILD_HISTORY.md").write_text(ledger(33, edited=2))
+    git(second, "commit", "-qam", "three")
+    run = lambda root, *more: run_flow(  # noqa: E731
+        "sot_sync", *DIRECT, "--workspace", root, "--db-only", *more,
+        env={"DATABASE_URL": fresh_postgres},
+    )  # fmt: skip
+    assert run(first, "--execute").returncode == 0
+    dry = run(second)
+    assert dry.returncode == 1
+    assert "older_checkout" in {f["code"] for f in dry.report["findings"]}
+    assert run(second, "--execute").returncode == 6
+
+
+def test_a_run_that_was_overtaken_leaves_the_vectors_marked_behind(
+    make_workspace, monkeypatch
+) -> None:
+    """Another run publishes between this one's commit and its feeding."""
+    from flows.sot_sync import sot_sync
+    from tasks import sot
+    from tasks.engine import plain
+
+    root = make_workspace({"docs/BUILD_HISTORY.md": ledger(30)})
+
+    def run(mode: str):
+        return plain(sot_sync)(workspace=str(root), mode=mode, execute=True, qdrant_host="embedded")
+
+    run("full")
+    write(root, ledger(30, edited=3))
+    feed = sot.feed_vectors
+
+    def late(sync):
+        monkeypatch.setattr(sot, "feed_vectors", feed)
+        write(root, ledger(30, edited=4))
+        run("db-only")
+        return feed(sync)
+
+    monkeypatch.setattr(sot, "feed_vectors", late)
+    overtaken = run("full")
+    assert overtaken.counts["vectors_behind"] == 2
+    caught_up = run("full")
+    assert caught_up.writes.upserted == 1
+    assert caught_up.counts["vectors_behind"] == 0
+    assert run("qdrant-only").writes.upserted == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_no_success(workspace: Path) -> None:
+    import subprocess
+    import sys
+
+    from tests.support import session
+
+    command = [sys.executable, "-m", "flows.sot_sync", "--workspace", str(workspace)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env=session.clean_environment(),
+        )  # fmt: skip
+    assert done.returncode == 4
+    assert "No space left on device" in done.stderr

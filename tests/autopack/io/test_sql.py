@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from autopack.deadline import Deadline
-from autopack.errors import Busy, DeadlineExceeded, Refused, Unreachable
+from autopack.errors import Busy, DeadlineExceeded, Refused, Unreachable, UsageError
 from autopack.io import schema, sql
 from autopack.io.database import Database
 from autopack.io.files import read_ledgers
@@ -336,3 +340,85 @@ def test_a_full_disk_leaves_the_previous_generation(tmp_path: Path, monkeypatch)
         sync(index, tmp_path)
     monkeypatch.setattr(sqlite3, "connect", real)
     assert rebuilt(index) == ledger(50).encode()
+
+
+SHARED = (
+    '{"a": [{"x": 1}, {"x": 2}], "b": [{"x": 1}, {"x": 3}]}',
+    '{"a": [{"x": 1}, {"x": 2}], "b": [{"x": 3}]}',
+)
+
+
+def test_bytes_that_entries_with_other_ids_share_survive(open_index, tmp_path: Path) -> None:
+    write(tmp_path, SHARED[0], "LEARNED_RULES.json")
+    sync(open_index(), tmp_path)
+    write(tmp_path, SHARED[1], "LEARNED_RULES.json")
+    sync(open_index(), tmp_path)
+    assert rebuilt(open_index(), "docs/LEARNED_RULES.json") == SHARED[1].encode()
+
+
+def edited(rng: random.Random, lines: list[bytes]) -> list[bytes]:
+    """Delete, double, move or invent a few lines."""
+    at, to, count = rng.randrange(len(lines)), rng.randrange(len(lines)), rng.choice([1, 1, 2, 30])
+    block = lines[at : at + count]
+    kept = lines if rng.random() < 0.4 else lines[:at] + lines[at + count :]
+    new = rng.choice([[], block, block, [b"", b"## Notes", b"text", b"---"]])
+    return kept[:to] + new + kept[to:]
+
+
+@pytest.mark.corpus
+def test_any_edits_of_the_real_ledgers_can_be_rebuilt(
+    open_index, corpus_copy: Path, soak_rounds
+) -> None:
+    """Lines are deleted, doubled, moved and invented at random; every state comes back exactly."""
+    rng = random.Random(11)
+    paths = [corpus_copy / file.ledger.path for file in read_ledgers(corpus_copy)]
+    for _ in range(soak_rounds(30, 1000)):
+        path = rng.choice(paths)
+        path.write_bytes(b"\n".join(edited(rng, path.read_bytes().split(b"\n"))))
+        sync(open_index(), corpus_copy)
+        index = open_index()
+        for file in read_ledgers(corpus_copy):
+            assert rebuilt(index, file.ledger.path) == file.data
+        assert sync(index, corpus_copy) is None
+
+
+def test_rows_that_are_gone_are_noticed_and_loaded_anew(open_index, tmp_path: Path) -> None:
+    write(tmp_path, ledger(50))
+    sync(open_index(), tmp_path)
+    with open_index().database.writing("x") as cx:
+        cx.exec_driver_sql("DELETE FROM sot_segment WHERE ident = 'BUILD-7'")
+    published = sync(open_index(), tmp_path)
+    assert published
+    assert (published.inserted, published.deleted) == (51, 50)
+    assert rebuilt(open_index()) == ledger(50).encode()
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 1")
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE sot_blob SET content = zeroblob(300)")
+assert os.path.getsize(sys.argv[1] + "-journal") > 0
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_killed_with_a_hot_journal_is_rolled_back(tmp_path: Path) -> None:
+    write(tmp_path, ledger(2000))
+    index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
+    sync(index, tmp_path)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "autopack.db")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert (tmp_path / "autopack.db-journal").exists()
+    assert sync(index, tmp_path) is None
+    assert rebuilt(index) == ledger(2000).encode()
+    assert not (tmp_path / "autopack.db-journal").exists()
+
+
+def test_an_option_that_the_database_does_not_know_is_a_usage_error(
+    fresh_postgres: str, tmp_path: Path
+) -> None:
+    index = Index(database_target(f"{fresh_postgres}?bogus=1", tmp_path, {}), Deadline.after(60))
+    with pytest.raises(UsageError, match="bogus"):
+        index.state()

@@ -196,3 +196,30 @@ def test_the_segmenter_reads_the_ledger_prefix_only() -> None:
 def test_a_heading_with_nothing_below_has_no_name() -> None:
     text = "# T\n\n## BUILDS\n\n---\n\n## BUILD-1\n\n## Notes\n\nworth finding\n"
     assert outline(cut(text)) == ["preamble", "text", "section BUILD-1", "text notes"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## BUILD-1\n\n| D | I |\n|---|---|\n" + "| 2026-01-01 | BUILD-9 | x |\n" * 20_000,
+        "## BUILD-1\n\n" + "| 2026-01-01 | BUILD-9 | x |\n" * 20_000,
+        "## BUILD-1\n```\n" + "# comment\n" * 20_000,
+        "## INDEX\n|" + "-" * 40_000 + "x\n",
+    ],
+    ids=["table", "stray rows", "fence", "dashes"],
+)
+def test_long_tables_fences_and_rows_are_walked_once(text: str) -> None:
+    """Quadratic walks took from ten seconds to minutes here."""
+    cut(text)
+    cut(text, CHANGELOG)
+
+
+def test_a_number_that_no_integer_holds_is_no_id() -> None:
+    assert outline(cut("## BUILD-" + "1" * 5000 + "\nx\n## BUILD-2\n"))[1:] == ["section BUILD-2"]
+
+
+def test_a_second_table_under_index_has_a_head_of_its_own() -> None:
+    table = "| T | BUILD-ID | P | S | F |\n|---|---|---|---|---|\n| d | BUILD-{} | p | s | f |\n"
+    segments = cut("# T\n\n## INDEX\n\n" + table.format(1) + "\n" + table.format(2))
+    assert [o for o in outline(segments) if "row" in o] == ["row BUILD-1", "row BUILD-2"]
+    assert codes(segments) == []
