@@ -19,8 +19,6 @@ FETCHED = 4
 """Points asked for per result that is shown: an entry may have a row, a section and stray rows."""
 SHOWN_ID = 24
 """Characters of the id's column; a longer id moves its own line only."""
-# Someone is waiting, so one more try is enough.
-ASKING = policy.NETWORK | {"retries": 1, "retry_delay_seconds": [0.3]}
 
 
 def choose(qdrant_host: str | None, root: Path) -> Target:
@@ -57,7 +55,8 @@ def check(query: str, ledger: str | None) -> None:
         )
 
 
-@task(**ASKING)
+# Someone is waiting, so one more try is enough.
+@task(timeout_seconds=30.0, retries=1, retry_delay_seconds=[0.3], retry_if=policy.transient)
 def ask(target: Target, query: str, limit: int, ledger: str | None, deadline: Deadline) -> Hits:
     """Return the best hits, one per entry.
 
