@@ -74,12 +74,14 @@ def title(ledger: Ledger, key: Key, first_line: str) -> str:
         return key.ident
     if key.kind in _ROW_KINDS:
         cells = [cell.strip() for cell in first_line.strip().strip("|").split("|")]
-        text = cells[2] if len(cells) > 2 else first_line
+        at = ledger.title_column
+        text = cells[at] if len(cells) > at else first_line
     else:
         text = first_line.lstrip("#").strip()
         text = text.removeprefix(key.ident).strip(" \t|:-")
         text = re.sub(r"^\d{4}-\d\d-\d\d(T[\d:]+)?\s*\|?\s*", "", text)
         text = text.partition("|")[2].strip() or text  # a category may stand in front
+        text = text.strip(" \t:|")
     return _plain(text)[:160] or key.ident
 
 

@@ -8,12 +8,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Ledger:
-    """One canonical file. `prefix` is the id prefix of its entries, if they carry ids."""
+    """One canonical file. `prefix` is the id prefix of its entries, if they carry ids.
+
+    INDEX rows have `columns` cells, of which number `title_column` (from 0) names the entry.
+    """
 
     stem: str
     suffix: Literal[".md", ".json"] = ".md"
     prefix: str | None = None
     columns: int = 5
+    title_column: int = 2
 
     @property
     def path(self) -> str:
@@ -24,7 +28,7 @@ class Ledger:
 LEDGERS: tuple[Ledger, ...] = (
     Ledger("BUILD_HISTORY", prefix="BUILD"),
     Ledger("ARCHITECTURE_DECISIONS", prefix="DEC"),
-    Ledger("DEBUG_LOG", prefix="DBG"),
+    Ledger("DEBUG_LOG", prefix="DBG", title_column=3),
     Ledger("CHANGELOG"),
     Ledger("FUTURE_PLAN"),
     Ledger("PROJECT_INDEX", suffix=".json"),

@@ -255,56 +255,6 @@ def test_broken_json_is_a_finding_and_is_stored(sync, workspace: Path) -> None:
     assert done.report["writes"]["sql"]["inserted"] > 0
 
 
-def test_an_older_checkout_does_not_overwrite_a_newer_generation(
-    run_flow, make_workspace, fresh_postgres: str
-) -> None:
-    old = make_workspace({"docs/BUILD_HISTORY.md": ledger(30)})
-    new = make_workspace({"docs/BUILD_HISTORY.md": ledger(31)})
-    run = lambda root, *more: run_flow(  # noqa: E731
-        "sot_sync", *DIRECT, "--workspace", root, "--db-only", "--execute", *more,
-        env={"DATABASE_URL": fresh_postgres},
-    )  # fmt: skip
-    assert run(new).returncode == 0
-    refused = run(old)
-    assert refused.returncode == 6
-    assert "another, newer checkout" in refused.report["message"]
-    assert run(new).report["counts"]["generation"] == 1
-    assert run(old, "--accept-shrink").report["counts"]["generation"] == 2
-    # The same checkout may go back and forth.
-    (old / "docs/BUILD_HISTORY.md").write_text(ledger(32))
-    assert run(old).returncode == 0
-    (old / "docs/BUILD_HISTORY.md").write_text(ledger(30))
-    assert run(old).returncode == 0
-
-
-def test_git_tells_which_checkout_is_older(run_flow, tmp_path: Path, fresh_postgres: str) -> None:
-    import subprocess
-
-    def git(root: Path, *args: str) -> None:
-        subprocess.run(["git", "-C", str(root), *args], check=True, capture_output=True)
-
-    first, second = tmp_path / "first", tmp_path / "second"
-    (first / "docs").mkdir(parents=True)
-    git(tmp_path, "init", "-q", "first")
-    (first / "docs/BUILD_HISTORY.md").write_text(ledger(30))
-    git(first, "add", "-A")
-    git(first, "commit", "-qm", "one")
-    git(tmp_path, "clone", "-q", "first", "second")
-    (first / "docs/BUILD_HISTORY.md").write_text(ledger(30, edited=3))
-    git(first, "commit", "-qam", "two")
-    run = lambda root: run_flow(  # noqa: E731
-        "sot_sync", *DIRECT, "--workspace", root, "--db-only", "--execute",
-        env={"DATABASE_URL": fresh_postgres},
-    )  # fmt: skip
-    assert run(first).returncode == 0
-    git(second, "fetch", "-q")
-    assert run(second).returncode == 6
-    git(second, "merge", "-q", "origin/HEAD")
-    (second / "docs/BUILD_HISTORY.md").write_text(ledger(29, edited=3))
-    git(second, "commit", "-qam", "three: one entry less")
-    assert run(second).returncode == 0
-
-
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_every_spelling_of_a_postgres_url_works(sync, fresh_postgres: str, scheme: str) -> None:
     url = f"{scheme}://{fresh_postgres.partition('://')[2]}"
@@ -384,37 +334,6 @@ def test_rebuild_file_in_json_says_what_the_bytes_are(sync, workspace: Path) -> 
     data = (workspace / "docs/BUILD_HISTORY.md").read_bytes()
     rebuilt = sync("--rebuild-file", "docs/BUILD_HISTORY.md").report["rebuilt"]
     assert rebuilt["bytes"] == len(data)
-
-
-def test_an_older_clone_that_adds_entries_is_refused_too(
-    run_flow, tmp_path: Path, fresh_postgres: str
-) -> None:
-    """It has never seen the published commit, so it cannot know what it would take away."""
-    import subprocess
-
-    def git(root: Path, *args: str) -> None:
-        subprocess.run(["git", "-C", str(root), *args], check=True, capture_output=True)
-
-    first, second = tmp_path / "first", tmp_path / "second"
-    (first / "docs").mkdir(parents=True)
-    git(tmp_path, "init", "-q", "first")
-    (first / "docs/BUILD_HISTORY.md").write_text(ledger(30))
-    git(first, "add", "-A")
-    git(first, "commit", "-qm", "one")
-    git(tmp_path, "clone", "-q", "first", "second")
-    (first / "docs/BUILD_HISTORY.md").write_text(ledger(31))
-    git(first, "commit", "-qam", "two")
-    (second / "docs/BUILD_HISTORY.md").write_text(ledger(33, edited=2))
-    git(second, "commit", "-qam", "three")
-    run = lambda root, *more: run_flow(  # noqa: E731
-        "sot_sync", *DIRECT, "--workspace", root, "--db-only", *more,
-        env={"DATABASE_URL": fresh_postgres},
-    )  # fmt: skip
-    assert run(first, "--execute").returncode == 0
-    dry = run(second)
-    assert dry.returncode == 1
-    assert "older_checkout" in {f["code"] for f in dry.report["findings"]}
-    assert run(second, "--execute").returncode == 6
 
 
 def test_a_run_that_was_overtaken_leaves_the_vectors_marked_behind(

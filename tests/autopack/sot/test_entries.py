@@ -6,6 +6,7 @@ import pytest
 
 from autopack.sot.entries import Key, entry_id, key_id, keyed, links, payload, title
 from autopack.sot.ids import point_id, slug, sort_key
+from autopack.sot.ledgers import BY_STEM
 from autopack.sot.results import line_of
 from autopack.sot.segments import Kind
 from tests.autopack.sot.builders import BUILD, CHANGELOG, RULES, cut
@@ -29,6 +30,11 @@ def test_a_section_title_is_what_stands_behind_id_and_date(line: str, expected: 
 def test_a_row_title_is_its_phase_cell() -> None:
     row = "| 2026-01-02 | BUILD-1 | **Locks** | text | f |"
     assert title(BUILD, Key(Kind.ROW, "BUILD-1", 1), row) == "Locks"
+
+
+def test_the_title_of_a_debug_row_is_its_summary_and_not_its_severity() -> None:
+    row = "| 2026-01-02 | DBG-1 | LOW | A lock was stale | Fixed |"
+    assert title(BY_STEM["DEBUG_LOG"], Key(Kind.ROW, "DBG-1", 1), row) == "A lock was stale"
 
 
 def test_equal_ids_are_numbered_in_file_order() -> None:
