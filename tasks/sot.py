@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autopack.errors import DeadlineExceeded, Refused, Unreachable, UsageError
 from autopack.report import Finding
 from autopack.sot.guards import Size, losses
-from autopack.sot.ledgers import BY_PATH, LEDGERS
+from autopack.sot.ledgers import LEDGERS
 from autopack.sot.plan import points
 from tasks import policy
 from tasks.engine import task
@@ -78,12 +78,14 @@ def check_ledgers(sync: Sync) -> list[Finding]:
 def refusals(sync: Sync, planned: Comparison | None) -> list[Finding]:
     """Return what forbids publishing these ledgers over what the index holds."""
     stored = planned.state.files if planned else {}
-    changed = {c.path for c in planned.changes} if planned else set(BY_PATH)
+    changed = {c.path: c.plan.window for c in planned.changes} if planned else {}
     found: list[Finding] = []
     sizes = {}
     for file in sync.ledgers:
-        if file.ledger.path in changed:
-            found += file.blocking
+        window = changed.get(file.ledger.path)
+        if planned is None or window is not None:
+            first, last = (window.first, window.last) if window else (0, len(file.segments))
+            found += file.blocking(first, last)
             entries = file.census.counts.entries
         else:
             entries = stored[file.ledger.path].entries

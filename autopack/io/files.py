@@ -39,10 +39,10 @@ class LedgerFile:
         """The named oddities; computed once, when something asks."""
         return diagnose(self.ledger, self.segments, self.census)
 
-    @cached_property
-    def blocking(self) -> list[Finding]:
-        """What forbids publishing these bytes; computed once, when something asks."""
-        return list(blocking(self.ledger, self.data))
+    def blocking(self, first: int, last: int) -> list[Finding]:
+        """Return what forbids publishing the segments `first:last`."""
+        start, end = self.segments.span(first, last)
+        return list(blocking(self.ledger, self.data, start, end))
 
 
 def read_ledgers(root: Path) -> list[LedgerFile]:

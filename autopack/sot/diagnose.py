@@ -16,6 +16,7 @@ SHOWN = 5
 PER_CODE = 100
 """How many findings of one code a file may have before the rest is one line."""
 
+_CHUNK = 1 << 20
 _CONFLICT_MARKS = (b"<<<<<<<", b">>>>>>>")
 _TWINS = (
     ("meta_twin", b"<!-- META", "a second META block"),
@@ -31,12 +32,17 @@ def diagnose(ledger: Ledger, segments: Segments, census: Census) -> list[Finding
     return findings
 
 
-def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
-    """Yield what forbids publishing a file's bytes: conflict markers and invalid UTF-8."""
+def blocking(
+    ledger: Ledger, data: bytes, start: int = 0, end: int | None = None
+) -> Iterator[Finding]:
+    """Yield what forbids publishing a file's bytes: conflict markers and invalid UTF-8.
+
+    `start` and `end` limit the look to whole lines that have changed; what was published is clean.
+    """
     marked = (
         at
         for mark in _CONFLICT_MARKS
-        for at in _line_starts(data, mark)
+        for at in _line_starts(data, mark, start, end)
         if data[at + 7 : at + 8] in b" \r\n"
     )
     conflict = min(marked, default=None)
@@ -46,7 +52,7 @@ def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
             "conflict_markers", "error", ledger.path, line,
             "unresolved merge conflict", "resolve the conflict, then run the sync again",
         )  # fmt: skip
-    offset = invalid_utf8(data)
+    offset = invalid_utf8(data, start, end)
     if offset is not None:
         yield Finding(
             "invalid_utf8", "error", ledger.path, _line(data, offset),
@@ -55,16 +61,17 @@ def blocking(ledger: Ledger, data: bytes) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def invalid_utf8(data: bytes, chunk: int = 1 << 20) -> int | None:
-    """Return the offset of the first byte that is no UTF-8, reading chunk by chunk."""
+def invalid_utf8(data: bytes, start: int = 0, end: int | None = None) -> int | None:
+    """Return the offset of the first byte that is no UTF-8, reading a megabyte at a time."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    for at in range(0, len(data), chunk):
-        part = data[at : at + chunk]
+    last = len(data) if end is None else end
+    for at in range(start, last, _CHUNK):
+        part = data[at : min(at + _CHUNK, last)]
         pending = len(decoder.getstate()[0])
         if not pending and part.isascii():
             continue
         try:
-            decoder.decode(part, final=at + chunk >= len(data))
+            decoder.decode(part, final=at + _CHUNK >= last)
         except UnicodeDecodeError as error:
             return at - pending + error.start
     return None
@@ -74,13 +81,13 @@ def _line(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
 
 
-def _line_starts(data: bytes, mark: bytes, start: int = 0) -> Iterator[int]:
+def _line_starts(data: bytes, mark: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
     """Yield the offsets of the lines that begin with `mark`; literal search keeps it fast."""
-    at = data.find(mark, start)
+    at = data.find(mark, start, end)
     while at >= 0:
         if at == 0 or data[at - 1] == 0x0A:
             yield at
-        at = data.find(mark, at + 1)
+        at = data.find(mark, at + 1, end)
 
 
 def _byte_notes(data: bytes) -> Iterator[Note]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from autopack.sot.entries import HEAD_BYTES
+
 
 @dataclass(frozen=True)
 class Found:
@@ -46,18 +48,32 @@ def best_per_entry(hits: Iterable[Found], limit: int) -> list[Found]:
 def result(hit: Found, data: bytes | None) -> Result:
     """Return a hit as a result, given its file's bytes as they are now."""
     payload = hit.payload
-    line = None if data is None else line_of(data, payload["head"], payload["ordinal"])
+    line = None if data is None else _line(data, payload)
     return Result(payload["entry_id"], payload["title"], payload["path"], line, hit.score)
 
 
-def line_of(data: bytes, head: str, ordinal: int) -> int | None:
-    """Return the 1-based line that begins with `head`; of several, the one with this ordinal."""
+def _line(data: bytes, payload: dict[str, Any]) -> int | None:
+    return line_of(data, payload["path"], payload["head"], payload["ordinal"])
+
+
+def line_of(data: bytes, path: str, head: str, ordinal: int) -> int | None:
+    """Return the 1-based line of an entry that begins with `head`.
+
+    Of several, the one with this ordinal. In Markdown the head is the whole first line, or its
+    first `HEAD_BYTES`; a JSON member may stand anywhere in a line.
+    """
     mark, found = head.encode(), []
     at = data.find(mark)
     while at >= 0 and mark:
-        if at == 0 or data[at - 1 : at].isspace() or data[at - 1 : at] in b"[{,":
+        if path.endswith(".json") or _is_line(data, at, mark):
             found.append(at)
         at = data.find(mark, at + 1)
     if not found:
         return None
     return data.count(b"\n", 0, found[min(ordinal, len(found)) - 1]) + 1
+
+
+def _is_line(data: bytes, at: int, mark: bytes) -> bool:
+    cut = len(mark) > HEAD_BYTES - 4  # a character at the cut may have been left out
+    end = data[at + len(mark) : at + len(mark) + 1]
+    return (at == 0 or data[at - 1] == 0x0A) and (cut or end in b"\r\n")

@@ -92,11 +92,12 @@ def _segment_headings(data: bytes) -> Segments:
 
 def _unnamed_scaffolding(out: Segments) -> Segments:
     """Take the slug from headings with nothing but a table's head below: nobody looks for them."""
-    for i, kind in enumerate(out.kinds):
-        if kind == Kind.TEXT and out.idents[i]:
-            lines = out.content(i).split(b"\n")[1:]
-            if all(line.strip() in {b"", b"---"} or line.startswith(b"|") for line in lines):
-                out.idents[i] = ""
+    i = out.kinds.find(Kind.TEXT)
+    while i >= 0:
+        lines = out.content(i).split(b"\n")[1:]
+        if all(line.strip() in {b"", b"---"} or line.startswith(b"|") for line in lines):
+            out.idents[i] = ""
+        i = out.kinds.find(Kind.TEXT, i + 1)
     return out
 
 

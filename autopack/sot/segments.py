@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import compress
+from operator import sub
 
 
 class Kind(IntEnum):
@@ -65,8 +66,13 @@ class Segments:
         """Fill in the lengths once every start is known."""
         ends = self.starts[1:]
         ends.append(len(self.data))
-        self.lengths = array("Q", map(int.__sub__, ends, self.starts))
+        self.lengths = array("Q", map(sub, ends, self.starts))
         return self
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Return the offsets at which the segments `first:last` begin and end."""
+        ends = self.starts[last] if last < len(self) else len(self.data)
+        return (self.starts[first] if first < len(self) else len(self.data)), ends
 
     def content(self, i: int) -> bytes:
         """Return the exact bytes of segment `i`."""

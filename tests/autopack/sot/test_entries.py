@@ -72,9 +72,14 @@ def test_a_json_head_is_more_than_its_first_line() -> None:
 
 def test_of_equal_heads_the_ordinal_decides() -> None:
     data = b"# T\n## BUILD-1\nx\n## BUILD-1\n"
-    assert [line_of(data, "## BUILD-1", n) for n in (1, 2, 3)] == [2, 4, 4]
-    assert line_of(data, "## BUILD-2", 1) is None
-    assert line_of(data, "", 1) is None
+    assert [line_of(data, "docs/X.md", "## BUILD-1", n) for n in (1, 2, 3)] == [2, 4, 4]
+    assert line_of(data, "docs/X.md", "## BUILD-2", 1) is None
+    assert line_of(data, "docs/X.md", "", 1) is None
+
+
+def test_a_head_is_a_whole_line_and_no_prefix_of_another() -> None:
+    data = b"# T\n## BUILD-10: x\nsee ## BUILD-1\n## BUILD-1\r\n"
+    assert line_of(data, "docs/X.md", "## BUILD-1", 1) == 4
 
 
 def test_slugs_and_sort_keys() -> None:
