@@ -32,8 +32,9 @@ class Key:
 def keyed(segments: Segments, idents: Set[str] | None = None) -> Iterator[tuple[int, Key]]:
     """Yield the index and key of every searched segment; `idents` limits it to these ids."""
     seen: Counter[tuple[int, str]] = Counter()
-    for i, (kind, ident) in enumerate(zip(segments.kinds, segments.idents, strict=True)):
+    for i, ident in enumerate(segments.idents):
         if ident and (idents is None or ident in idents):
+            kind = segments.kinds[i]
             seen[kind, ident] += 1
             yield i, Key(kind, ident, seen[kind, ident])
 
