@@ -27,7 +27,7 @@ from autopack.io.vectors import VectorIndex, open_vectors
 from autopack.settings import Target
 from autopack.sot.entries import entry_id
 from autopack.sot.query import query_text
-from autopack.sot.results import Found, best_per_entry
+from autopack.sot.results import best_per_entry
 from benchmarks.measure import Row, interleaved, show
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -67,7 +67,7 @@ def asking(vectors: VectorIndex, limit: int = 5) -> Ask:
 
     def ask(query: str) -> list[str]:
         hits = vectors.search(query_text(query), limit * 4)
-        found = best_per_entry((Found(hit.score, hit.payload) for hit in hits), limit)
+        found = best_per_entry(hits, limit)
         return [str(hit.payload["entry_id"]) for hit in found]
 
     return ask

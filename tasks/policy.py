@@ -22,11 +22,6 @@ def transient(error: BaseException) -> bool:
     )
 
 
-def never(error: BaseException) -> bool:  # noqa: ARG001
-    """Return False: nothing is tried again."""
-    return False
-
-
 def _policy(timeout: float, delays: list[float], jitter: float = 0.0) -> dict[str, Any]:
     return {
         "timeout_seconds": timeout,
@@ -45,9 +40,3 @@ IDEMPOTENT_WRITE = _policy(3600.0, [0.5, 2.0], jitter=0.3)
 
 NETWORK = _policy(30.0, [0.5, 1.0, 2.0], jitter=0.5)
 """Talks to a peer that may be restarting."""
-
-PUBLISH = _policy(10.0, [])
-"""Tells others about a run; it must never hold a run up."""
-
-ONCE = _policy(120.0, [])
-"""Must not be repeated blindly."""

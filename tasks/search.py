@@ -11,7 +11,7 @@ from autopack.report import Finding
 from autopack.settings import Target, qdrant_target, redact
 from autopack.sot.ledgers import BY_STEM
 from autopack.sot.query import query_text
-from autopack.sot.results import Found, Result, best_per_entry, result
+from autopack.sot.results import Hit, Result, best_per_entry, result
 from tasks import policy
 from tasks.engine import task
 
@@ -70,13 +70,13 @@ def ask(target: Target, query: str, limit: int, ledger: str | None, deadline: De
         if not found and not vectors.count():
             text = f"the index {target.shown} is empty"
             raise Unreachable(text, next_step=building(target), permanent=True)
-    return Hits(best_per_entry((Found(hit.score, hit.payload) for hit in found), limit))
+    return Hits(best_per_entry(found, limit))
 
 
 class Hits:
     """The hits of one query; a plain class, because Prefect walks into lists."""
 
-    def __init__(self, found: list[Found]) -> None:
+    def __init__(self, found: list[Hit]) -> None:
         self.found = found
 
 

@@ -204,7 +204,7 @@ def _feed_outbox(sync: Sync, vectors: VectorIndex) -> Fed:
     state = sync.index().state()
     if state.head is None or state.head.manifest != manifest(sync.ledgers):
         return Fed()  # another run has published since; its vectors stay marked behind
-    outbox = Outbox(sync.index(), sync.deadline)
+    outbox = Outbox(sync.index())
     todo = outbox.todo(vectors, sync.ledgers)
     if todo.empty and not state.behind:
         return Fed()

@@ -8,7 +8,6 @@ from hashlib import sha256
 
 import sqlalchemy as sa
 
-from autopack.deadline import Deadline
 from autopack.errors import Unreachable
 from autopack.io import schema
 from autopack.io.files import LedgerFile
@@ -122,9 +121,8 @@ def _verify(vectors: VectorIndex, todo: Difference) -> None:
 class Outbox:
     """The ids whose vectors may be behind the published generation."""
 
-    def __init__(self, index: Index, deadline: Deadline) -> None:
+    def __init__(self, index: Index) -> None:
         self.index = index
-        self.deadline = deadline
 
     def todo(self, vectors: VectorIndex, ledgers: Sequence[LedgerFile]) -> Difference:
         """Return what the vectors lack: by the outbox if they stand where it began, else by all."""

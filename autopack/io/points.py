@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autopack.errors import UsageError
+from autopack.sot.results import Hit
 
 if TYPE_CHECKING:
     from qdrant_edge import Bm25
@@ -33,15 +34,6 @@ class Point:
     id: str
     digest: str
     text: str
-    payload: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One search result; a higher score is better."""
-
-    id: str
-    score: float
     payload: dict[str, Any]
 
 

@@ -7,10 +7,10 @@ import os
 
 from autopack.deadline import Deadline
 from autopack.errors import UsageError
-from autopack.io.points import Embedder, Hit, Point, VectorIndex
+from autopack.io.points import Embedder, Point, VectorIndex
 from autopack.settings import Target
 
-__all__ = ["Embedder", "Hit", "Point", "VectorIndex", "open_vectors"]
+__all__ = ["Embedder", "Point", "VectorIndex", "open_vectors"]
 
 
 def open_vectors(

@@ -18,7 +18,6 @@ from autopack.io.points import (
     RRF_K,
     SPARSE,
     Embedder,
-    Hit,
     Point,
     batched,
     collection,
@@ -33,6 +32,7 @@ from autopack.io.shard_guards import (
     quiet,
 )
 from autopack.settings import Target
+from autopack.sot.results import Hit
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeConfig, EdgeShard, Filter

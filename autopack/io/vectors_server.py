@@ -17,7 +17,6 @@ from autopack.io.points import (
     RRF_K,
     SPARSE,
     Embedder,
-    Hit,
     Point,
     batched,
     collection,
@@ -25,6 +24,7 @@ from autopack.io.points import (
     sparse_query,
 )
 from autopack.settings import Target, redact
+from autopack.sot.results import Hit
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models

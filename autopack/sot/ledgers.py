@@ -34,5 +34,4 @@ LEDGERS: tuple[Ledger, ...] = (
     Ledger("PROJECT_INDEX", suffix=".json"),
     Ledger("LEARNED_RULES", suffix=".json"),
 )
-BY_PATH = {ledger.path: ledger for ledger in LEDGERS}
 BY_STEM = {ledger.stem: ledger for ledger in LEDGERS}

@@ -10,9 +10,10 @@ from autopack.sot.entries import HEAD_BYTES
 
 
 @dataclass(frozen=True)
-class Found:
-    """One hit: score and what the index stores of its entry."""
+class Hit:
+    """One hit of a vector engine: a point, how well it fits, and what is stored of its entry."""
 
+    id: str
     score: float
     payload: dict[str, Any]
 
@@ -37,15 +38,15 @@ class Result:
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-def best_per_entry(hits: Iterable[Found], limit: int) -> list[Found]:
+def best_per_entry(hits: Iterable[Hit], limit: int) -> list[Hit]:
     """Return the best hit of each entry id, best first; an entry has a row and a section."""
-    best: dict[str, Found] = {}
+    best: dict[str, Hit] = {}
     for hit in sorted(hits, key=lambda hit: -hit.score):
         best.setdefault(str(hit.payload["entry_id"]), hit)
     return list(best.values())[:limit]
 
 
-def result(hit: Found, data: bytes | None) -> Result:
+def result(hit: Hit, data: bytes | None) -> Result:
     """Return a hit as a result, given its file's bytes as they are now."""
     payload = hit.payload
     line = None if data is None else _line(data, payload)
