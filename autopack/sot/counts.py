@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import KeysView
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -22,7 +22,9 @@ class Counts:
     `entries`: every entry segment. `index_entries`: INDEX rows with an id. `sections`: detail
     sections. `unique_ids`: full dotted ids over rows, sections and stray rows. `unique_base`:
     the same without the dotted part. `mentioned_only`: ids the text names and nothing defines,
-    up to the highest defined id.
+    up to the highest defined id. `duplicate_ids`: ids with several rows or several sections;
+    `conflicting_ids`: those of them, and of stray rows beside a row, whose texts differ.
+    `latest`: the highest id in integer order.
     """
 
     entries: int
@@ -37,11 +39,13 @@ class Counts:
     rows_without_section: int = 0
     sections_without_row: int = 0
     mentioned_only: int = 0
-    latest: str = ""
+    duplicate_ids: int = 0
+    conflicting_ids: int = 0
+    latest: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts by name; of a ledger without ids, those that mean something."""
-        if not self.latest:
+        if self.latest is None:
             return {"entries": self.entries, "sections": self.sections}
         return asdict(self)
 
@@ -55,7 +59,15 @@ class Census:
     sections: Counter[str]
     strays: Counter[str]
     mentioned_only: tuple[str, ...] = ()
-    latest: str = ""
+    conflicting: tuple[str, ...] = ()
+    latest: str | None = None
+
+    @property
+    def duplicates(self) -> list[str]:
+        """Ids with several rows or several sections, in file order."""
+        if self.rows.total() == len(self.rows) and self.sections.total() == len(self.sections):
+            return []
+        return [i for i in self.defined if self.rows[i] > 1 or self.sections[i] > 1]
 
     @property
     def defined(self) -> KeysView[str]:
@@ -79,6 +91,8 @@ class Census:
             rows_without_section=len(self.rows.keys() - self.sections.keys()),
             sections_without_row=len(self.sections.keys() - self.rows.keys()),
             mentioned_only=len(self.mentioned_only),
+            duplicate_ids=len(self.duplicates),
+            conflicting_ids=len(self.conflicting),
             latest=self.latest,
         )
 
@@ -94,7 +108,20 @@ def take_census(ledger: Ledger, segments: Segments) -> Census:
     defined = _defined(rows, sections, strays)
     latest = _latest(ledger.prefix, defined)
     only = _mentioned_only(ledger.prefix, segments.data, defined, latest)
-    return Census(kinds, rows, sections, strays, only, latest)
+    census = Census(kinds, rows, sections, strays, only, (), latest)
+    return replace(census, conflicting=tuple(_conflicting(census, segments)))
+
+
+def _conflicting(census: Census, segments: Segments) -> list[str]:
+    """Return ids that stand several times, as rows or as sections, with different texts."""
+    suspects = {*census.duplicates, *(census.strays.keys() & census.rows.keys())}
+    texts: dict[tuple[str, bool], set[bytes]] = {}
+    if suspects:
+        for i, ident in enumerate(segments.idents):
+            if ident in suspects and segments.kinds[i] in ENTRY_KINDS:
+                text = b" ".join(segments.content(i).split())
+                texts.setdefault((ident, segments.kinds[i] == Kind.SECTION), set()).add(text)
+    return [*dict.fromkeys(ident for (ident, _), found in texts.items() if len(found) > 1)]
 
 
 def _defined(*counters: Counter[str]) -> KeysView[str]:

@@ -134,6 +134,7 @@ def _id_findings(ledger: Ledger, census: Census) -> Iterator[Finding]:
     groups = {
         "duplicate_row": [f"{i} ×{n}" for i, n in rows.items() if n > 1],
         "duplicate_section": [f"{i} ×{n}" for i, n in sections.items() if n > 1],
+        "conflicting_id": census.conflicting,
         "row_without_section": [i for i in rows if i not in sections],
         "section_without_row": [i for i in sections if i not in rows],
         "mentioned_only": census.mentioned_only,

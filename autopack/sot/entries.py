@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopack.sot.ids import point_id
 from autopack.sot.ledgers import Ledger
+from autopack.sot.segment import cells_of
 from autopack.sot.segments import Kind, Segments
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def title(ledger: Ledger, key: Key, first_line: str) -> str:
     if ledger.suffix == ".json":
         return key.ident
     if key.kind in _ROW_KINDS:
-        cells = [cell.strip() for cell in first_line.strip().strip("|").split("|")]
+        row = first_line.strip().strip("|").encode()
+        cells = [cell.decode().replace("\\|", "|").strip() for cell in cells_of(row)]
         at = ledger.title_column
         text = cells[at] if len(cells) > at else first_line
     else:

@@ -10,8 +10,8 @@ from autopack.sot.segments import Segments
 
 PAGE = 64
 """Segments in a freshly cut page."""
-PARSER = 1
-"""Raised whenever the same bytes would be cut differently; every stored page is then stale."""
+PARSER = 2
+"""Raised when the same bytes are cut, counted or diagnosed differently: stored pages are stale."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from autopack.sot.segments import Kind, Note, Segments
 
 _FENCE = re.compile(rb"(?:\A|\n) {0,3}(`{3,}|~{3,})([^\n]*)")
 _DELIMITER = re.compile(rb"\|(?=[^\n]*-)[ \t:|-]*\r?\n?")
+_PIPE = re.compile(rb"(?<!\\)\|")
 _INDEX_TITLE = re.compile(rb"INDEX\b", re.I)
 
 
@@ -24,9 +25,26 @@ def segment(ledger: Ledger, data: bytes) -> Segments:
     """Return the segments of one ledger file."""
     if ledger.suffix == ".json":
         return segment_json(data)
-    if ledger.prefix is None:
+    if not ledger.prefix:
         return _segment_headings(data)
     return _Cutter(ledger, data).run()
+
+
+def cells_of(row: bytes) -> list[bytes]:
+    """Split a table row at its pipes; an escaped one stays inside its cell (GFM, Tables)."""
+    return _PIPE.split(row) if b"\\|" in row else row.split(b"|")
+
+
+def closed_fences(data: bytes) -> list[tuple[int, int]]:
+    """Return where the code fences that end begin and end; one that never ends is no example."""
+    spans = []
+    fences = Fences(data)
+    for match in _FENCE.finditer(data):
+        opened = fences.opened
+        fences.step(match)
+        if opened is not None and fences.opened is None:
+            spans.append((opened, match.end()))
+    return spans
 
 
 class Fences:
@@ -49,11 +67,12 @@ class Fences:
             self.mark = self.opened = None
         if self.data.find(b"```", self.at, end) >= 0 or self.data.find(b"~~~", self.at, end) >= 0:
             for match in _FENCE.finditer(self.data, self.at, end):
-                self._step(match)
+                self.step(match)
         self.at = max(self.at, end - 1)  # the newline in front of the next line belongs to it
         return self.opened
 
-    def _step(self, match: re.Match[bytes]) -> None:
+    def step(self, match: re.Match[bytes]) -> None:
+        """Take one fence line into account."""
         mark, info = match[1], match[2]
         if self.mark is None:
             if mark[:1] != b"`" or b"`" not in info:
@@ -123,7 +142,6 @@ class _Cutter:
     def run(self) -> Segments:
         """Walk the landmarks in file order."""
         self.out.begin(0, Kind.PREAMBLE, "")
-        assert self.ledger.prefix
         pattern = _landmarks(self.ledger.prefix)
         # A landmark follows a newline, so the one that may open the file is matched behind one.
         if first := pattern.match(b"\n" + self.data[:4096]):
@@ -236,16 +254,15 @@ class _Cutter:
             at = after
 
     def _row(self, start: int, end: int) -> None:
-        cells = self.data[start:end].split(b"|")
+        cells = cells_of(self.data[start:end])
         cell = cells[2].strip() if len(cells) > 2 else b""
-        assert self.ledger.prefix
         own = re.fullmatch(self.ledger.prefix.encode() + ID_NUMBER, cell)
         ident = cell.decode("utf-8", "replace")[:120]
         self.out.begin(start, Kind.ROW if own else Kind.NON_ID_ROW, ident.replace("\0", ""))
         if not own:
             message = f"the id cell of this INDEX row holds no {self.ledger.prefix} id: {ident!r}"
             self.out.notes.append(Note("non_id_row", start, message))
-        surplus = len(cells) - 2 - self.ledger.columns
+        surplus = len(cells) - 2 - len(self.ledger.columns)
         if surplus > 0:
             message = f"{surplus} raw | inside the cells of {ident}: renderers drop text"
             self.out.notes.append(Note("overflow_cells", start, message))

@@ -51,4 +51,4 @@ def test_only_ids_that_nothing_defines_are_mentioned_only() -> None:
 
 def test_a_ledger_without_ids_counts_entries_alone() -> None:
     counts = take_census(CHANGELOG, cut("# C\n\n## A\n\n## B\n", CHANGELOG)).counts
-    assert (counts.entries, counts.unique_ids, counts.latest) == (2, 0, "")
+    assert (counts.entries, counts.unique_ids, counts.latest) == (2, 0, None)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopack.sot import plan as planning
-from autopack.sot.pages import Page, changed_window, cut_pages
+from autopack.sot.pages import PARSER, Page, changed_window, cut_pages
 from autopack.sot.plan import FilePlan, Row, plan_window
 from autopack.sot.segments import Segments
 from tests.autopack.sot.builders import cut
@@ -136,6 +136,6 @@ def test_a_full_gap_asks_for_a_fresh_load(monkeypatch) -> None:
 
 def test_a_new_parser_version_makes_every_page_stale(monkeypatch) -> None:
     held = Held(many())
-    monkeypatch.setattr("autopack.sot.pages.PARSER", 2)
+    monkeypatch.setattr("autopack.sot.pages.PARSER", PARSER + 1)
     window = changed_window(many(), [held.pages[pos] for pos in sorted(held.pages)])
     assert (window.first, window.last) == (0, 1001)
