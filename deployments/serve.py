@@ -30,6 +30,7 @@ def described() -> list[Any]:
     """Return the deployments of `prefect.yaml`, ready to be served."""
     import yaml
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
+    from prefect.events import DeploymentEventTrigger
 
     made = []
     for given in yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["deployments"]:
@@ -41,6 +42,7 @@ def described() -> list[Any]:
                 tags=[*given.get("tags", ()), "local"],
                 parameters=given.get("parameters", {}),
                 schedules=[_schedule(schedule) for schedule in given.get("schedules", ())],
+                triggers=[DeploymentEventTrigger(**t) for t in given.get("triggers", ())],
                 concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
             )
         )

@@ -48,7 +48,8 @@ R = TypeVar("R")
 # --- tasks ------------------------------------------------------------------------------------
 
 
-def _inside_prefect() -> bool:
+def inside_prefect() -> bool:
+    """Return whether this is the body of a Prefect flow run."""
     context = sys.modules.get("prefect.context")
     return context is not None and context.FlowRunContext.get() is not None
 
@@ -111,7 +112,7 @@ def task(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(fn)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            if _inside_prefect():
+            if inside_prefect():
                 if not built:
                     built.append(_prefect_task(once, {**options, "name": name}, retry))
                 return built[0](*args, **kwargs)  # type: ignore[no-any-return]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,10 @@ from autopack.errors import AutopackError, ExitCode
 from autopack.report import Report
 from autopack.settings import redact
 from tasks.timing import ALARM_GRACE_S, Budget, out_of_time, time_limit
+
+
+_COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?=\s|$)")
+"""A command of ours in running text, with its subcommand if it has one."""
 
 
 @dataclass
@@ -97,6 +103,7 @@ def perform(fn: Callable[..., Report], run: Run) -> Report:
             raise
         report.engine, report.flow_run_id = run.engine, run.flow_run_id
         report.seconds = time.monotonic() - run.began
+        name_workspace(report, str(run.values.get("workspace", ".")))
         run.report = report
         with deadline_alarm(run, given):
             publish(run, report)
@@ -120,7 +127,22 @@ def failed(run: Run, error: AutopackError) -> Report:
     report.message = redact(" ".join(str(error).split()))
     report.engine, report.flow_run_id = run.engine, run.flow_run_id
     report.seconds = time.monotonic() - run.began
+    name_workspace(report, str(run.values.get("workspace", ".")))
     return report
+
+
+def name_workspace(report: Report, workspace: str) -> None:
+    """Make the commands a report advises work on the workspace that it is about."""
+    if workspace == ".":
+        return
+
+    def named(text: str) -> str:
+        flag = f" --workspace {shlex.quote(workspace)}"
+        return _COMMAND.sub(lambda match: match[0] + flag, text) if flag not in text else text
+
+    report.message = named(report.message)
+    report.findings = [replace(f, fix=named(f.fix)) for f in report.findings]
+    report.next_steps = [replace(s, command=named(s.command)) for s in report.next_steps]
 
 
 def _snapshot(report: Report) -> Report:

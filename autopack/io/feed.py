@@ -40,11 +40,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Difference:
-    """Vectors to write and to delete; `wanted` holds the digest every id must have afterwards."""
+    """Vectors to write and to delete; `wanted` holds the digest every id must have afterwards.
+
+    `absent` are those of the stale ones that are not held at all.
+    """
 
     stale: dict[str, Place] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     wanted: dict[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
@@ -80,7 +84,8 @@ def difference(vectors: VectorIndex, ledgers: Sequence[LedgerFile]) -> Differenc
         wanted[point] = place.digest
         if held.get(point) != wanted[point]:
             stale[point] = place
-    return Difference(stale, tuple(held.keys() - wanted.keys()), wanted)
+    gone = tuple(held.keys() - wanted.keys())
+    return Difference(stale, gone, wanted, frozenset(stale.keys() - held.keys()))
 
 
 def feed(vectors: VectorIndex, ledgers: Sequence[LedgerFile], todo: Difference) -> Fed:

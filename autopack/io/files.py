@@ -53,14 +53,28 @@ def read_ledgers(root: Path) -> list[LedgerFile]:
     """
     found = []
     for ledger in LEDGERS:
-        try:
-            data = (root / ledger.path).read_bytes()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise Unreachable(
-                f"{ledger.path}: {error.strerror}",
-                next_step=f"make {ledger.path} a readable file",
-            ) from None
-        found.append(LedgerFile(ledger, data, sha256(data).digest()))
+        data = read_page(root, ledger.path)
+        if data is not None:
+            found.append(ledger_file(ledger, data))
     return found
+
+
+def ledger_file(ledger: Ledger, data: bytes) -> LedgerFile:
+    """Return a ledger that holds these bytes."""
+    return LedgerFile(ledger, data, sha256(data).digest())
+
+
+def read_page(root: Path, name: str) -> bytes | None:
+    """Return a file's bytes, or None where there is none.
+
+    Raises:
+        Unreachable: It is there but cannot be read.
+    """
+    try:
+        return (root / name).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unreachable(
+            f"{name}: {error.strerror}", next_step=f"make {name} a readable file"
+        ) from None

@@ -66,6 +66,9 @@ class VectorIndex(Protocol):
     def count(self) -> int:
         """Return how many points are held."""
 
+    def entry_ids(self) -> dict[str, str]:
+        """Return the entry that every point held stands for, by the point's id."""
+
     def count_by_path(self) -> Counter[str]:
         """Return how many points are held of each ledger file."""
 

@@ -81,6 +81,10 @@ class ServerIndex:
         """Return the digest of every point held, by id."""
         return dict(self._scroll("digest"))
 
+    def entry_ids(self) -> dict[str, str]:
+        """Return the entry that every point held stands for, by the point's id."""
+        return dict(self._scroll("entry_id"))
+
     def count_by_path(self) -> Counter[str]:
         """Return how many points are held of each ledger file."""
         return Counter(path for _, path in self._scroll("path") if path)

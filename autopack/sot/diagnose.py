@@ -105,7 +105,7 @@ def _byte_notes(data: bytes) -> Iterator[Note]:
 
 def _twin_notes(segments: Segments) -> Iterator[Note]:
     """False twins: text past the preamble that looks like a generated block."""
-    preamble = segments.lengths[0] if len(segments) else 0
+    preamble = segments.preamble_end
     for code, mark, what in _TWINS:
         for at in _line_starts(segments.data, mark, preamble):
             yield Note(code, at, f"{what} below the first h2 is prose, not generated")

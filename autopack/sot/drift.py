@@ -87,16 +87,17 @@ def check_ledger(ledger: Ledger, data: bytes, preamble: int, truth: Truth) -> li
         own = summary_claims(data, ledger, summary.start, first)
         page.judge(own, [(ledger, name) for name in required(truth.get(ledger.prefix))], summary)
     for line in lines:
-        if line not in inside[:1]:
+        if line not in (inside or lines)[:1]:
             page.twice("summary", line.start(), "**Summary** line", ledger, line in inside)
+        if line not in inside[:1]:
             page.judge(summary_claims(data, ledger, line.start(), line.end()), [], None)
-    return page.found
+    return sorted(page.found, key=lambda drift: drift.line or 0)
 
 
 def check_page(path: str, data: bytes, truth: Truth, *, navigation: bool) -> list[Drift]:
     """Return what is wrong in a page's README summary, and in a navigation page's prose."""
     page = _Page(path, data, truth)
-    block = page.owned("readme", None, quiet=navigation)
+    block = page.owned("readme", None, quiet=navigation or not truth)
     if block:
         wanted = [
             (ledger, name)
@@ -107,7 +108,7 @@ def check_page(path: str, data: bytes, truth: Truth, *, navigation: bool) -> lis
         page.judge(readme_claims(data, block), wanted, block)
     if navigation:
         page.judge(navigation_claims(data, block), [], None)
-    return page.found
+    return sorted(page.found, key=lambda drift: drift.line or 0)
 
 
 _LATEST = {"BUILD": ("latest",)}
@@ -168,7 +169,8 @@ class _Page:
                 vague.add(claim.ledger.stem)
                 self._unnamed(claim, counts, block)
                 continue
-            key = (claim.ledger.stem, claim.count)
+            # A META block has one total, whichever count it says it is.
+            key = (claim.ledger.stem, "index_entries" if claim.place == "meta" else claim.count)
             seen[key] += 1
             if block and seen[key] == 2:
                 self._add(claim, "duplicated", f"states {_shown(claim.count)} twice", block)

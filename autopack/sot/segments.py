@@ -74,6 +74,16 @@ class Segments:
         ends = self.starts[last] if last < len(self) else len(self.data)
         return (self.starts[first] if first < len(self) else len(self.data)), ends
 
+    @property
+    def preamble_end(self) -> int:
+        """Where the part before the first h2 or entry ends: generated blocks stand in it.
+
+        An h2 inside a code fence ends it too, so that an open fence cannot stretch it.
+        """
+        if not self.kinds or self.kinds[0] != Kind.PREAMBLE or self.data.startswith(b"## "):
+            return 0
+        return self.data.find(b"\n## ", 0, self.lengths[0]) + 1 or self.lengths[0]
+
     def content(self, i: int) -> bytes:
         """Return the exact bytes of segment `i`."""
         start = self.starts[i]

@@ -57,6 +57,7 @@ def test_what_is_served_is_what_is_deployed(prefect_server: PrefectServer) -> No
     assert every.schedules[0].schedule.cron == "*/15 * * * *"
     assert every.parameters["mode"] == "db-only"
     assert made["look"].schedules == []
+    assert [trigger.expect for trigger in every.triggers] == [{"autopack.sot.drift"}]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
@@ -67,16 +68,13 @@ def test_parameters_fit_the_form(prefect_server: PrefectServer, deployment: Any)
     assert made.validate_parameters(deployment["parameters"]) is not None
 
 
-def test_what_writes_on_a_schedule_runs_alone() -> None:
+def test_what_runs_on_a_schedule_runs_alone_and_what_writes_then_writes_rows_only() -> None:
     for deployment in DEPLOYMENTS:
-        if deployment.get("schedules"):
-            assert deployment["concurrency_limit"] == {
-                "limit": 1,
-                "collision_strategy": "CANCEL_NEW",
-            }
+        alone = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        assert deployment["concurrency_limit"] == alone
+        if deployment["parameters"]["execute"]:
+            assert deployment["schedules"]
             assert deployment["parameters"]["mode"] == "db-only"
-        else:
-            assert deployment["parameters"]["execute"] is False
 
 
 def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:

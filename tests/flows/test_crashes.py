@@ -87,6 +87,15 @@ class Worker:
         self.child.communicate()
 
 
+def publish_all(worker: Worker, root: Path, n: int) -> float:
+    """Publish one version undisturbed and return how long it took, in seconds."""
+    lay(root, n)
+    began = time.monotonic()
+    worker.start()
+    assert worker.ended() == 0
+    return time.monotonic() - began
+
+
 @pytest.mark.soak
 def test_kill_9_at_any_moment_leaves_the_old_or_the_new_generation(
     url: str, make_workspace, soak_rounds
@@ -95,11 +104,7 @@ def test_kill_9_at_any_moment_leaves_the_old_or_the_new_generation(
     rng = random.Random(7)
     worker = Worker(root, url)
     try:
-        lay(root, 0)
-        began = time.monotonic()
-        worker.start()
-        assert worker.ended() == 0
-        whole = time.monotonic() - began
+        whole = min(publish_all(worker, root, n) for n in range(-2, 1))
         published, killed = 0, 0
         for n in range(1, soak_rounds(100, 1000) + 1):
             lay(root, n)

@@ -1,0 +1,84 @@
+"""One check of the counts at work: its targets, what was read and what would be written."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from autopack.deadline import Deadline
+from autopack.errors import UsageError
+from autopack.settings import workspace_root
+from autopack.sot.compose import Draft
+from autopack.sot.ledgers import COUNTED, Ledger
+from tasks.counts_pages import Pages
+
+NEW = {"build": "BUILD", "decision": "DEC", "debug": "DBG"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A new entry that was asked for."""
+
+    ledger: Ledger
+    draft: Draft
+
+    @classmethod
+    def of(
+        cls, new: str | None, title: str | None, cells: list[str] | None, text: str | None
+    ) -> Wish | None:
+        """Return what the flags ask for, None without `--new`.
+
+        Raises:
+            UsageError: A flag is missing, or has no use without `--new`.
+        """
+        if new is None:
+            if title or cells or text:
+                raise UsageError(
+                    "--title, --cells and --text describe a new entry",
+                    next_step="add --new build, --new decision or --new debug",
+                )
+            return None
+        if not title:
+            raise UsageError(
+                f"--new {new} needs a title",
+                next_step=f'python -m flows.sot_counts --new {new} --title "what was done"',
+            )
+        pairs = [cell.partition("=") for cell in cells or []]
+        if wrong := [name for name, mark, _ in pairs if not mark]:
+            raise UsageError(
+                f"--cells: {wrong[0]!r} is not NAME=VALUE",
+                next_step="write it like --cells Status=Accepted",
+            )
+        ledger = next(ledger for ledger in COUNTED if ledger.prefix == NEW[new])
+        named = {name.strip(): value for name, _, value in pairs}
+        return cls(ledger, Draft(title, named, text or ""))
+
+    def command(self) -> str:
+        """Return the command that asks for the same entry."""
+        new = next(word for word, prefix in NEW.items() if prefix == self.ledger.prefix)
+        words = ["python", "-m", "flows.sot_counts", "--new", new, "--title", self.draft.title]
+        cells = [f"{name}={value}" for name, value in self.draft.cells.items()]
+        words += ["--cells", *cells] if cells else []
+        words += ["--text", self.draft.text] if self.draft.text else []
+        return shlex.join(words)
+
+
+class Counting:
+    """The state that the steps of one check share; a plain class, because Prefect walks others."""
+
+    def __init__(self, workspace: str, deadline: Deadline) -> None:
+        self.root = workspace_root(workspace)
+        self.deadline = deadline
+        self.now = datetime.now(UTC)
+        self.pages = Pages((), {})
+        self.planned = self.pages
+
+    def changes(self) -> dict[str, tuple[bytes | None, bytes]]:
+        """Return what is planned to change: old and new bytes by path."""
+        before, after = self.pages.bytes, self.planned.bytes
+        return {
+            path: (before.get(path), data)
+            for path, data in after.items()
+            if before.get(path) != data
+        }

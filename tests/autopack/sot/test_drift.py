@@ -1,0 +1,203 @@
+"""Planted drift: every claim, wrong, missing, said twice or only in a false twin, is found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.autopack.sot.counted import NOW, pages, said, true_files
+
+BUILD, DEC, DBG = (f"docs/{s}.md" for s in ("BUILD_HISTORY", "ARCHITECTURE_DECISIONS", "DEBUG_LOG"))
+README, INDEX = "README.md", "docs/INDEX.md"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """One claim of the true workspace: where, and the text that states it."""
+
+    path: str
+    text: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.path.rpartition('/')[2]}: {self.text}"
+
+
+CLAIMS = [
+    Stated(BUILD, "Total_Builds: 3", "meta"),
+    Stated(DEC, "Total_Decisions: 1", "meta"),
+    Stated(DBG, "Total_Issues: 2", "meta"),
+    Stated(BUILD, "3 build entries", "summary"),
+    Stated(BUILD, "2 unique builds", "summary"),
+    Stated(BUILD, "3 unique dotted ids", "summary"),
+    Stated(DEC, "1 decision entries", "summary"),
+    Stated(DEC, "2 unique decisions", "summary"),
+    Stated(DBG, "2 debug entries", "summary"),
+    Stated(DBG, "2 unique debug sessions", "summary"),
+    Stated(README, "- **Build entries**: 3", "readme"),
+    Stated(README, "- **Unique builds**: 2", "readme"),
+    Stated(README, "- **Unique dotted build ids**: 3", "readme"),
+    Stated(README, "- **Latest build**: BUILD-170.10: Title of BUILD-170.10", "readme"),
+    Stated(README, "- **Decision entries**: 1", "readme"),
+    Stated(README, "- **Unique decisions**: 2", "readme"),
+    Stated(README, "- **Debug entries**: 2", "readme"),
+    Stated(README, "- **Unique debug sessions**: 2", "readme"),
+]
+
+
+def wrong(text: str, claim: Stated) -> str:
+    """State one more than is true."""
+    more = re.sub(r"\d+(?!.*\d)", lambda m: str(int(m[0]) + 1), claim.text)
+    if "Latest" in claim.text:
+        more = "- **Latest build**: BUILD-170.2: Title of BUILD-170.10"
+    return text.replace(claim.text, more)
+
+
+def missing(text: str, claim: Stated) -> str:
+    """State it nowhere."""
+    whole = claim.text if claim.place == "summary" else claim.text + "\n"
+    return text.replace(whole, "")
+
+
+def duplicated(text: str, claim: Stated) -> str:
+    """State it twice in its block."""
+    joint = ", " if claim.place == "summary" else "\n"
+    return text.replace(claim.text, claim.text + joint + claim.text)
+
+
+def in_a_twin_only(text: str, claim: Stated) -> str:
+    """State it where it looks generated and is not."""
+    marks = {
+        "meta": "\n<!-- META\n{}\n-->\n",
+        "summary": "\n**Summary**: {} documented\n",
+        "readme": "\n```markdown\n<!-- SOT_SUMMARY_START -->\n{}\n<!-- SOT_SUMMARY_END -->\n```\n",
+    }
+    return missing(text, claim) + marks[claim.place].format(claim.text)
+
+
+PLANTED: list[tuple[Callable[[str, Stated], str], Stated]] = [
+    (plant, claim) for claim in CLAIMS for plant in (wrong, missing, duplicated, in_a_twin_only)
+]
+
+
+def test_a_true_workspace_raises_no_alarm() -> None:
+    files = true_files()
+    assert said(files) == []
+    for claim in CLAIMS:
+        assert files[claim.path].decode().count(claim.text) == 1, claim
+
+
+def test_there_are_more_kinds_than_forty() -> None:
+    assert len(PLANTED) >= 40
+
+
+@pytest.mark.parametrize(
+    ("plant", "claim"), PLANTED, ids=[f"{plant.__name__} {claim}" for plant, claim in PLANTED]
+)
+def test_planted_drift_is_found_and_mended(
+    plant: Callable[[str, Stated], str], claim: Stated
+) -> None:
+    files = true_files()
+    text = files[claim.path].decode()
+    planted = plant(text, claim)
+    assert planted != text
+    files[claim.path] = planted.encode()
+    found = said(files)
+    problem = {"wrong": "drift", "in_a_twin_only": "missing"}.get(plant.__name__, plant.__name__)
+    severity = "warning" if claim.place == "meta" else "error"
+    assert any(
+        line.startswith(f"{severity} {claim.place}_{problem} {claim.path}:") for line in found
+    ), found
+    assert all(claim.path in line for line in found)
+    mended = pages(files).mended(NOW)
+    assert said(mended.bytes) == []
+    assert mended.mended(NOW).bytes == mended.bytes
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=str)
+def test_a_wrong_number_in_a_false_twin_is_no_drift(claim: Stated) -> None:
+    files = true_files()
+    text = files[claim.path].decode()
+    twin = in_a_twin_only(text, claim).removeprefix(missing(text, claim))
+    files[claim.path] = (text + re.sub(r"\d+", "99", twin)).encode()
+    assert said(files) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"3 build entries", b"4 build entries", "error navigation_drift"),
+        (b"2 unique builds", b"3 unique builds", "error navigation_drift"),
+        (b"2 debug entries", b"7 debug entries", "error navigation_drift"),
+        (b"3 build entries", b"3 builds", "warning navigation_unnamed"),
+    ],
+)
+def test_what_the_navigation_page_states_is_checked_too(old, new, code) -> None:
+    files = true_files()
+    files[INDEX] = files[INDEX].replace(old, new)
+    assert [line.rpartition(" ")[0] for line in said(files)] == [code]
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "codes"),
+    [
+        (DBG, b"2 debug entries (2 unique debug sessions)", b"2 debug session(s)",
+         ["error summary_unnamed"]),
+        (DBG, b"2 debug entries (2 unique debug sessions)", b"83 debug session(s)",
+         ["error summary_unnamed", "error summary_drift"]),
+        (README, b"- **Build entries**: 3\n", b"- **Builds Completed**: 3 (with phases)\n",
+         ["error readme_unnamed"]),
+        (README, b"- **Debug entries**: 2\n", b"- **Debug entries**: many\n",
+         ["error readme_drift"]),
+        (BUILD, b"Total_Builds: 3\n", b"Total_Builds: lots\n", ["warning meta_drift"]),
+        (BUILD, b"Total_Builds: 3\n", b"Total_Builds: 2 unique builds\n", []),
+        (BUILD, b"Total_Builds: 3\n", b"Total_Builds: 3 unique builds\n", ["warning meta_drift"]),
+        (BUILD, b"<!-- META\n", b"<!-- Meta\n", ["warning meta_missing"]),
+        (BUILD, b"<!-- END AUTO", b"<!-- DONE AUTO", ["error summary_unclosed"]),
+        (README, b"<!-- SOT_SUMMARY_END -->", b"", ["error readme_unclosed"]),
+        (README, b"<!-- SOT_SUMMARY_START -->\n", b"<!-- SOT_SUMMARY_START -->\n" * 2,
+         ["error readme_duplicated"]),
+        (README, b"<!-- SOT_SUMMARY_START -->\n", b"", ["warning readme_missing"]),
+    ],
+)  # fmt: skip
+def test_vague_broken_and_absent_claims(path, old, new, codes) -> None:
+    files = true_files()
+    assert old in files[path]
+    files[path] = files[path].replace(old, new)
+    assert sorted(line.rpartition(" ")[0] for line in said(files)) == sorted(codes)
+
+
+def test_the_true_value_and_the_line_are_named() -> None:
+    files = true_files()
+    files[README] = files[README].replace(b"**Build entries**: 3", b"**Build entries**: 169")
+    (drift,) = pages(files).drifts
+    finding = drift.finding()
+    line = files[README].split(b"\n").index(b"- **Build entries**: 169") + 1
+    assert (finding.path, finding.line, finding.fix) == (
+        README, line, "python -m flows.sot_counts --execute",
+    )  # fmt: skip
+    assert finding.message == (
+        "claims 'Build entries: 169'; true is 3 (index_entries of BUILD_HISTORY)"
+    )
+    assert (drift.claimed, drift.true, drift.count) == (169, 3, "index_entries")
+
+
+def test_a_ledger_with_conflict_markers_is_not_counted_and_nothing_is_mended_from_it() -> None:
+    files = true_files()
+    files[BUILD] += b"<<<<<<< ours\n"
+    files[README] = files[README].replace(b"**Debug entries**: 2", b"**Debug entries**: 5")
+    found = pages(files)
+    assert [finding.code for finding in found.blocked] == ["conflict_markers"]
+    assert said(files) == [f"error readme_drift {README}:12"]
+    assert found.mended(NOW).bytes == files
+
+
+def test_counts_of_a_ledger_that_is_gone_are_drift() -> None:
+    files = true_files()
+    del files[DBG]
+    assert said(files) == ["error readme_drift README.md:12", "error readme_drift README.md:13",
+                           f"error navigation_drift {INDEX}:4"]  # fmt: skip
+    assert b"Debug" not in pages(files).mended(NOW).bytes[README]
