@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from autopack.deadline import Deadline
 from autopack.errors import UsageError
-from autopack.report import Report
+from autopack.report import Finding, Report
 from flows.cli import main
 from tasks import counts, counts_index
 from tasks.counts_report import describe, emit_drift, next_step, plan_text
@@ -67,14 +67,29 @@ def sot_counts(
     counting = Counting(workspace, Deadline.after(max_seconds))
     targets = counts_index.Targets(counting, database_url, qdrant_host) if index else None
     report.targets = targets.shown() if targets else {}
+    with counting.lock(execute):
+        drifted = _settle(report, counting, wish, strict)
+    if targets:
+        with report.step("compare-database"):
+            report.findings += counts_index.compare_database(counting, targets)
+        if targets.qdrant:
+            with report.step("compare-vectors"):
+                report.findings += counts_index.compare_vectors(counting, targets)
+    emit_drift(counting, [*drifted, *report.findings])
+    next_step(report, bool(counting.changes()), wish)
+    return report.settle(strict)
+
+
+def _settle(report: Report, counting: Counting, wish: Wish | None, strict: bool) -> list[Finding]:
+    """Check, plan and, with --execute, write; return what was wrong before."""
     with report.step("read-pages"):
         counts.read(counting)
     with report.step("check-claims"):
         before = left = counts.check(counting, strict)
     with report.step("plan"):
         entry = counts.plan(counting, wish)
-    shown, planned = plan_text(counting, entry, execute), bool(counting.changes())
-    if execute and planned:
+    shown = plan_text(counting, entry, report.execute)
+    if report.execute and counting.changes():
         with report.step("write-pages"):
             counts.write(counting, report.writes.files)
         with report.step("check-again"):
@@ -82,15 +97,7 @@ def sot_counts(
             left = counts.check(counting, strict)
     describe(report, counting.pages, entry, shown)
     report.findings += left
-    if targets:
-        with report.step("compare-database"):
-            report.findings += counts_index.compare_database(counting, targets)
-        if targets.qdrant:
-            with report.step("compare-vectors"):
-                report.findings += counts_index.compare_vectors(counting, targets)
-    emit_drift(counting, [*before, *report.findings])
-    next_step(report, planned, wish)
-    return report.settle(strict)
+    return before
 
 
 if __name__ == "__main__":

@@ -88,5 +88,6 @@ def write(counting: Counting, written: list[str]) -> None:
 
     for path, (old, new) in counting.changes().items():
         if path not in written:
-            replace_file(counting.root, path, old, new, counting.deadline)
+            counting.deadline.check(f"writing {path}")
+            replace_file(counting.root, path, old, new)
             written.append(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,6 +74,12 @@ class Counting:
         self.now = datetime.now(UTC)
         self.pages = Pages((), {})
         self.planned = self.pages
+
+    def lock(self, execute: bool) -> AbstractContextManager[None]:
+        """Keep other writers of docs/ away from reading to writing; a dry run keeps nobody."""
+        from autopack.io.replace import only_writer
+
+        return only_writer(self.root / "docs", self.deadline) if execute else nullcontext()
 
     def changes(self) -> dict[str, tuple[bytes | None, bytes]]:
         """Return what is planned to change: old and new bytes by path."""

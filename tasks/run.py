@@ -18,7 +18,6 @@ from autopack.report import Report
 from autopack.settings import redact
 from tasks.timing import ALARM_GRACE_S, Budget, out_of_time, time_limit
 
-
 _COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?=\s|$)")
 """A command of ours in running text, with its subcommand if it has one."""
 

@@ -21,15 +21,13 @@ _PREFIX = ".autopack-"
 _SUFFIX = ".tmp"
 
 
-def replace_file(root: Path, name: str, old: bytes | None, new: bytes, deadline: Deadline) -> None:
+def replace_file(root: Path, name: str, old: bytes | None, new: bytes) -> None:
     """Put `new` where the file `name` of a workspace holds `old`; None means there is no file.
 
     The new content is on disk before it takes the name, so a crash leaves one of the two whole.
-    Writers of one folder come one after the other.
 
     Raises:
         Refused: The file has changed since it was read, or leads out of the workspace.
-        Busy: Another writer held the folder for `WAIT_S`.
         Unreachable: The disk is full, or the folder cannot be written.
     """
     path = (root / name).resolve()
@@ -38,15 +36,13 @@ def replace_file(root: Path, name: str, old: bytes | None, new: bytes, deadline:
             f"{name} is a link out of the workspace", next_step=f"make {name} a plain file"
         )
     try:
-        with _folder(path.parent, deadline) as folder:
-            _sweep(path.parent)
-            if _digest(path) != (None if old is None else sha256(old).digest()):
-                raise Refused(
-                    f"{name} has changed since it was read; nothing was written to it",
-                    next_step="run the same command again",
-                )
-            _put(path, new)
-            os.fsync(folder)
+        if _digest(path) != (None if old is None else sha256(old).digest()):
+            raise Refused(
+                f"{name} has changed since it was read; nothing was written to it",
+                next_step="run the same command again",
+            )
+        _put(path, new)
+        _sync_folder(path.parent)
     except OSError as error:
         raise Unreachable(
             f"{name}: {error.strerror or error}; it holds what it held before",
@@ -89,23 +85,36 @@ def _keep_rights(path: Path, descriptor: int) -> None:
         os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a killed writer of this folder left; its lock is ours now."""
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers of a folder left; only for the one who holds its lock."""
     for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         left.unlink(missing_ok=True)
 
 
 @contextmanager
-def _folder(path: Path, deadline: Deadline) -> Iterator[int]:
-    """Open a folder and hold its kernel lock, which needs no file of its own."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def only_writer(folder: Path, deadline: Deadline) -> Iterator[None]:
+    """Hold a folder's kernel lock, which needs no file of its own.
+
+    Raises:
+        Busy: Another writer held it for `WAIT_S`, or until the deadline.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        until = time.monotonic() + deadline.cap(WAIT_S, f"waiting to write in {path.name}/")
+        until = time.monotonic() + deadline.cap(WAIT_S, f"waiting to write in {folder.name}/")
         while not _locked(descriptor):
             if time.monotonic() >= until:
-                raise Busy(f"another program is writing in {path.name}/", next_step="run again")
+                raise Busy(f"another program is writing in {folder.name}/", next_step="run again")
             time.sleep(0.01)
-        yield descriptor
+        sweep(folder)
+        yield
     finally:
         os.close(descriptor)
 
