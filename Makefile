@@ -42,6 +42,7 @@ check: $(READY) ## What CI runs: lint, format, types, imports, this repository's
 	$(PY) -m mypy
 	$(LINT_IMPORTS)
 	$(PY) -m flows.sot_sync
+	$(PY) -m flows.sot_counts --strict
 	@$(MAKE) --no-print-directory test
 
 bench: $(READY) ## Print every ratio against its baseline, measured in the same run

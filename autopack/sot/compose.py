@@ -67,8 +67,9 @@ def compose(ledger: Ledger, ident: str, draft: Draft, today: date) -> Entry:
         *(filled.get(name, title if at == ledger.title_column else "-")
           for at, name in enumerate(ledger.columns) if at > 1),
     ]  # fmt: skip
-    told = {name: value for name, value in filled.items() if name != _title_cell(ledger)}
-    facts = "\n".join(f"**{name}**: {value}" for name, value in told.items())
+    # A **Summary** line in a section would look like the generated one.
+    untold = {_title_cell(ledger), "Summary"}
+    facts = "\n".join(f"**{n}**: {value}" for n, value in filled.items() if n not in untold)
     parts = [f"### {ident} | {today:%Y-%m-%d} | {title}", facts, draft.text.strip()]
     section = "\n\n".join(part for part in parts if part)
     return Entry(ident, "| " + " | ".join(map(_cell, row)) + " |", section)

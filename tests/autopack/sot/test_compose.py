@@ -35,11 +35,13 @@ def test_an_empty_ledger_takes_its_first_entry(ledger: Ledger) -> None:
 
 def test_the_newest_entry_comes_first_where_the_newest_comes_first() -> None:
     text = HEAD + "| d | BUILD-9 | p | s | f |\n| d | BUILD-8 | p | s | f |\n\n## BUILD-9: x\n\nt\n"
-    new = grown(BUILD, text, Draft("A | b", {"Summary": "all of it"}, "Text."))
+    new = grown(
+        BUILD, text, Draft("A | b", {"Summary": "all of it", "Files Changed": "`x`"}, "Text.")
+    )
     assert new == HEAD + (
-        "| 2026-11-24 | BUILD-010 | A \\| b | all of it | - |\n"
+        "| 2026-11-24 | BUILD-010 | A \\| b | all of it | `x` |\n"
         "| d | BUILD-9 | p | s | f |\n| d | BUILD-8 | p | s | f |\n\n"
-        "## BUILD-010 | 2026-11-24 | A | b\n\n**Summary**: all of it\n\nText.\n\n"
+        "## BUILD-010 | 2026-11-24 | A | b\n\n**Files Changed**: `x`\n\nText.\n\n"
         "## BUILD-9: x\n\nt\n"
     )
 
