@@ -7,46 +7,48 @@ holder's end.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 assert sys.platform == "win32"
 
-from filelock import FileLock, Timeout
-
-_locks: dict[int, FileLock] = {}
+from filelock import FileLock, Timeout  # noqa: E402 - only there
 
 
-def open_file(path: str, *, create: bool) -> int:
-    """Open a lock file for reading and writing; `create` makes it, but never its folder."""
-    flags = os.O_RDWR | os.O_BINARY | os.O_NOINHERIT
-    descriptor = os.open(path, flags | os.O_CREAT if create else flags, 0o666)
-    # The lock sits in a file of its own: Windows locks bytes, and the record must stay readable.
-    _locks[descriptor] = FileLock(f"{path}.held")
-    return descriptor
+class _LockedFile(io.FileIO):
+    """A lock file with the library's lock beside it: Windows locks bytes, and records are read."""
+
+    def __init__(self, path: str, *, create: bool) -> None:
+        flags = os.O_RDWR | os.O_BINARY | os.O_NOINHERIT | (os.O_CREAT if create else 0)
+        super().__init__(path, "r+b", opener=lambda name, _flags: os.open(name, flags, 0o666))
+        self.held = FileLock(f"{path}.held")
+
+    def close(self) -> None:
+        super().close()
+        self.held.release(force=True)
 
 
-def try_lock(descriptor: int, *, shared: bool) -> bool:
-    """Lock the open file, or return False at once because another one holds it."""
+def open_raw(path: str, *, create: bool) -> io.FileIO:
+    """Open a lock file."""
+    return _LockedFile(path, create=create)
+
+
+def try_lock(file: io.FileIO, *, shared: bool = False) -> bool:
+    """Lock the open file, or return False at once because somebody else holds it."""
     del shared
+    assert isinstance(file, _LockedFile)
     try:
-        _locks[descriptor].acquire(timeout=0)
+        file.held.acquire(timeout=0)
     except Timeout:
         return False
     return True
 
 
-def unlock(descriptor: int) -> None:
+def unlock(file: io.FileIO) -> None:
     """Give the lock back and keep the file open."""
-    _locks[descriptor].release()
-
-
-def close(descriptor: int) -> None:
-    """Close the file and give its lock back."""
-    lock = _locks.pop(descriptor, None)
-    os.close(descriptor)
-    if lock is not None:
-        lock.release(force=True)
+    assert isinstance(file, _LockedFile)
+    file.held.release()
 
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:

@@ -4,56 +4,13 @@ from __future__ import annotations
 
 import re
 
-NETWORK = frozenset(
-    [
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "davfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "pvfs2",
-        "smb",
-        "smb2",
-        "smb3",
-        "smbfs",
-        "vboxsf",
-        "virtiofs",
-        "vmhgfs",
-    ]
+_NETWORK = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|coda|davfs|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs"
+    r"|pvfs2|smb[23]|smbfs|vboxsf|virtiofs|vmhgfs"
+    r"|fuse\.(?:ceph(?:-fuse)?|davfs2?|gcsfuse|glusterfs|goofys|gvfsd-fuse|juicefs|m(?:oose)?fs"
+    r"|rclone|s3fs|seaweedfs|smbnetfs|sshfs|vmhgfs-fuse)"
 )
 """Types that other machines write to as well, or whose server may lose a lock without a word."""
-NETWORK_FUSE = frozenset(
-    [
-        "ceph",
-        "ceph-fuse",
-        "davfs",
-        "davfs2",
-        "gcsfuse",
-        "glusterfs",
-        "goofys",
-        "gvfsd-fuse",
-        "juicefs",
-        "mfs",
-        "moosefs",
-        "rclone",
-        "s3fs",
-        "seaweedfs",
-        "smbnetfs",
-        "sshfs",
-        "vmhgfs-fuse",
-    ]
-)
 
 
 def filesystem_of(path: str, mountinfo: str) -> str:
@@ -87,5 +44,4 @@ def _holds(point: str, path: str) -> bool:
 
 def is_network(kind: str) -> bool:
     """Return whether a lock on a filesystem of this type may not be the only guard."""
-    family, _, below = kind.partition(".")
-    return kind in NETWORK or (family == "fuse" and below in NETWORK_FUSE)
+    return _NETWORK.fullmatch(kind) is not None

@@ -116,13 +116,20 @@ def alive(process: Process, me: Process, life: Life) -> Alive:
 
 
 def age(then: Moment, now: Moment, *, same_clock: bool, unchanged_s: float | None) -> float | None:
-    """Return how long ago `then` was, in seconds; None when no clock can be believed."""
+    """Return how long ago `then` was, in seconds; None when no clock can be believed.
+
+    Args:
+        then: When it happened, by the clocks of whoever did it.
+        now: The observer's clocks.
+        same_clock: Both read the monotonic clock of one machine and boot.
+        unchanged_s: For how long the observer itself saw no change; None: it looked once.
+    """
+    if same_clock and now.mono >= then.mono:
+        return max(now.mono - then.mono, unchanged_s or 0.0)
     if unchanged_s is not None:
         return unchanged_s
-    seconds = now.mono - then.mono if same_clock else now.wall - then.wall
-    if seconds < 0 or (seconds > _SANE_S and not same_clock):
-        return None
-    return seconds
+    wall = now.wall - then.wall
+    return wall if 0 <= wall <= _SANE_S else None
 
 
 def judge(seen: Observation, stall_s: float = STALL_S) -> Verdict:
