@@ -31,7 +31,7 @@ RECORD = Record(
 NOW = Moment(1_000_724.0, 1724.0)
 HELD = Observation("exclusive", RECORD, ME, RUNS, NOW, epoch=87)
 OTHER_BOOT = replace(RECORD, process=replace(HOLDER, boot_id="boot-0"))
-OTHER_HOST = replace(RECORD, process=replace(HOLDER, host="db1"))
+OTHER_HOST = replace(RECORD, process=replace(HOLDER, host="db1", boot_id="boot-9"))
 OTHER_CONTAINER = replace(RECORD, process=replace(HOLDER, namespace=2))
 
 
@@ -51,7 +51,7 @@ def later(seconds: float, wall: float = 0.0) -> Moment:
         (replace(HELD, kernel="shared"), Kind.HELD, "yes"),
         (replace(HELD, record=None), Kind.HELD, "unknown"),
         (replace(HELD, epoch=88), Kind.HELD, "yes"),
-        (replace(HELD, now=later(20), record=RECORD.beaten(later(18))), Kind.HELD, "yes"),
+        (replace(HELD, now=later(18), record=RECORD.beaten(later(16))), Kind.HELD, "yes"),
         (replace(HELD, now=later(30), record=RECORD.beaten(later(28))), Kind.STALLED, "yes"),
         (replace(HELD, now=later(20)), Kind.PAUSED, "yes"),
         (replace(HELD, life=Life(True, 1186, "T")), Kind.PAUSED, "yes"),
