@@ -79,19 +79,24 @@ class Hold:
         """
         taken = False
         try:
+            self.open()
             taken = self.lock() and self.enter()
         finally:
             if not taken:
                 self.release()
         return taken
 
-    def lock(self) -> bool:
-        """Open the lock file and lock it: the first step."""
+    def open(self) -> None:
+        """Open the lock file: the first step. A waiter does it again for each try."""
         self._main = open_file(self.files.main, create=True)
+
+    def lock(self) -> bool:
+        """Lock the open file: the second step. False when somebody else holds it."""
+        assert self._main is not None
         return try_lock(self._main, shared=self.record.mode == "shared")
 
     def enter(self) -> bool:
-        """Number the grant, under the guard: the second step.
+        """Number the grant, under the guard: the third step.
 
         False when the lock was broken meanwhile: what is locked then is nobody's file any more.
         """
