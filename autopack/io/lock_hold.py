@@ -10,10 +10,9 @@ import io
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from autopack.errors import Busy, Refused
 from autopack.io import lock_files
@@ -24,21 +23,33 @@ from autopack.locks.errors import Fenced
 from autopack.locks.names import LockName, check_order
 from autopack.locks.record import Record, encode
 
-T = TypeVar("T")
 GUARD_WAIT_S = 30.0
 """How long a commit waits for the guard, which others hold for milliseconds."""
 _ENTER_WAIT_S = 0.02
 _SPIN_S = 0.0003
 
 
-class _Guards(threading.local):
-    """The guards that a thread holds: names in the order in which it took them."""
+class _Turn:
+    """A guard that a thread holds."""
+
+    def __init__(self, name: LockName) -> None:
+        self.name = name
+
+
+class _Turns(threading.local):
+    """The guards that a thread holds; each goes when the block that took it has gone.
+
+    Weak, because a signal that raises at the wrong moment can keep a block from removing its own.
+    """
 
     def __init__(self) -> None:
-        self.names: list[LockName] = []
+        self.turns: weakref.WeakSet[_Turn] = weakref.WeakSet()
+
+    def names(self) -> list[LockName]:
+        return [turn.name for turn in self.turns]
 
 
-_mine = _Guards()
+_mine = _Turns()
 
 
 @dataclass(eq=False)
@@ -140,33 +151,28 @@ class Hold:
 
     # --- while it is held ---------------------------------------------------------------------
 
-    def commit(self, work: Callable[[], T], wait_s: float = GUARD_WAIT_S) -> T:
-        """Do `work` under the guard, if this grant is still the newest.
-
-        Raises:
-            Fenced: It is not; nothing was done.
-            Busy: Somebody else held the guard for `wait_s`.
-            LockOrderError: It is called inside the commit of a later lock, or of this one.
-        """
-        with self.guarded(wait_s):
-            return work()
-
     @contextmanager
     def guarded(self, wait_s: float = GUARD_WAIT_S) -> Iterator[None]:
-        """Hold the guard for the body, in which this grant is the newest; see `commit`."""
-        name, names = self.files.name, _mine.names
-        check_order(names, [name])
+        """Hold the guard for the body, in which this grant is the newest.
+
+        Raises:
+            Fenced: It is not, before the body starts.
+            Busy: Somebody else held the guard for `wait_s`.
+            LockOrderError: It is called inside the body of a later lock, or of this one.
+        """
+        check_order(_mine.names(), [self.files.name])
         until = time.monotonic() + wait_s
         with self._alone(wait_s):
+            turn = _Turn(self.files.name)
             try:
-                names.append(name)
                 if not _wait_for(self._open_guard(), until - time.monotonic()):
                     raise self._guard_busy(wait_s)
+                _mine.turns.add(turn)
                 self.check()
                 yield
             finally:
                 self._unguard()
-                names[:] = [other for other in names if other != name]
+                _mine.turns.discard(turn)
 
     @contextmanager
     def _alone(self, wait_s: float) -> Iterator[None]:

@@ -21,17 +21,16 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
-
-    def _find(path: str, _flags: int) -> int:
-        return os.open(path, _FLAGS)
-
-    def _make(path: str, _flags: int) -> int:
-        return os.open(path, _FLAGS | os.O_CREAT, 0o666)
-
     def open_raw(path: str, *, create: bool) -> io.FileIO:
         """Open a lock file."""
-        return io.FileIO(path, "r+b", opener=_make if create else _find)
+        try:
+            # One step for the interpreter: no signal can lose a descriptor in between.
+            return io.FileIO(path, "r+b")
+        except FileNotFoundError:
+            if not create:
+                raise
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666))
+        return io.FileIO(path, "r+b")
 
     def try_lock(file: io.FileIO, *, shared: bool = False) -> bool:
         """Lock the open file, or return False at once because somebody else holds it."""

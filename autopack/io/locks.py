@@ -26,7 +26,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -99,8 +99,13 @@ class Grant:
             Busy: Another holder's commit lasted for `wait_s`.
             LockOrderError: It is called inside the commit of a later lock, or of this one.
         """
+        with self.guarded(wait_s):
+            return work()
+
+    def guarded(self, wait_s: float = GUARD_WAIT_S) -> AbstractContextManager[None]:
+        """Return a block in which the lock cannot be taken away; raises what `commit` raises."""
         self._check_mine()
-        return self._hold.commit(work, wait_s)
+        return self._hold.guarded(wait_s)
 
     def check(self) -> None:
         """Ask whether a commit would be refused, before slow work is wasted.
@@ -218,11 +223,7 @@ class MultiLock:
 
     def commit(self, work: Callable[[], T], wait_s: float = GUARD_WAIT_S) -> T:
         """Do one short write that needs every lock of the set; see `Grant.commit`."""
-        with ExitStack() as guards:
-            for grant in self:
-                grant.check()
-                guards.enter_context(grant._hold.guarded(wait_s))
-            return work()
+        return _commit(list(self), work, wait_s)
 
     def progress(self, done: int, total: int = 0, phase: str = "") -> None:
         """Show that the work moves, on every lock of the set."""
@@ -231,9 +232,7 @@ class MultiLock:
 
     def release(self) -> None:
         """Let every lock go, in reverse order; again or late it does nothing."""
-        with ExitStack() as all_of_them:
-            for grant in self:
-                all_of_them.callback(grant.release)
+        _let_go(list(self))
         self._grants = {}
 
     def _held_here(self) -> list[Hold]:
@@ -300,6 +299,22 @@ class MultiLock:
             note=self._owner.note,
             interval=lock_heartbeat.INTERVAL_S,
         )
+
+
+def _commit(grants: list[Grant], work: Callable[[], T], wait_s: float) -> T:
+    if not grants:
+        return work()
+    with grants[0].guarded(wait_s):
+        return _commit(grants[1:], work, wait_s)
+
+
+def _let_go(grants: list[Grant]) -> None:
+    """Release the last first; a signal that raises in between stops none of the others."""
+    if grants:
+        try:
+            grants[-1].release()
+        finally:
+            _let_go(grants[:-1])
 
 
 def _check_upgrades(outer: Mapping[LockName, Hold], wants: Mapping[LockName, Mode]) -> None:

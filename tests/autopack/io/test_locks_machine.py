@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
         """Do a process's next step."""
         if index in self.paused:
             return
-        lock_hold._mine.names.clear()  # a process knows only its own guards
+        lock_hold._mine.turns.clear()  # a process knows only its own guards
         match self.state.procs[index].at:
             case At.IDLE:
                 self._open(index, "shared" if shared else "exclusive")
