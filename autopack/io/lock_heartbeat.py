@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-import weakref
 
 from autopack.io.lock_hold import Hold
 from autopack.io.lock_kernel import forking_waits
+from autopack.io.lock_refs import Refs
 
 INTERVAL_S = 5.0
 
-_live: weakref.WeakSet[Hold] = weakref.WeakSet()
+_live: Refs[Hold] = Refs()
 _threads: list[threading.Thread] = []
 
 

@@ -9,7 +9,6 @@ import contextlib
 import io
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from autopack.io import lock_files
 from autopack.io.lock_files import LockFiles
 from autopack.io.lock_kernel import open_file, same_file, try_lock, unlock
 from autopack.io.lock_processes import now
+from autopack.io.lock_refs import Refs
 from autopack.locks.errors import Fenced
 from autopack.locks.names import LockName, check_order
 from autopack.locks.record import Record, encode
@@ -43,7 +43,7 @@ class _Turns(threading.local):
     """
 
     def __init__(self) -> None:
-        self.turns: weakref.WeakSet[_Turn] = weakref.WeakSet()
+        self.turns: Refs[_Turn] = Refs()
 
     def names(self) -> list[LockName]:
         return [turn.name for turn in self.turns]
@@ -68,7 +68,7 @@ class Hold:
     generation: int = -1
     fenced: bool = False
     thread: int = field(default_factory=threading.get_ident)
-    users: weakref.WeakSet[object] = field(default_factory=weakref.WeakSet)
+    users: Refs[object] = field(default_factory=Refs)
     _main: io.FileIO | None = None
     _guard: io.FileIO | None = None
     _slot: int | None = None

@@ -11,10 +11,11 @@ import io
 import os
 import sys
 import threading
-import weakref
+
+from autopack.io.lock_refs import Refs
 
 _opening = threading.RLock()
-_opened: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
+_opened: Refs[io.FileIO] = Refs()
 
 if sys.platform == "win32":
     from autopack.io.lock_windows import open_raw, read_at, try_lock, unlock, write_at

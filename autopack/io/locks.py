@@ -14,7 +14,8 @@ A program takes its whole set at the start, in canonical order, and writes throu
             run.commit(made.rename_into_place)    # one short write; `Fenced` if the lock was broken
             run.progress(n, len(steps), "steps")
 
-The lock is let go when the block or the process ends, kill -9 included. A thread takes its locks
+The lock is let go when the block or the process ends, kill -9 included, and when nothing refers to
+the set any more. A thread takes its locks
 in the order of `autopack.locks.names`; a name that the thread already holds is shared with the
 outer block. Other threads and processes wait. `inspect`, `stale`, `break_lock` and `kill_holder`
 are the operator's side.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from autopack.errors import Busy
 from autopack.io.lock_processes import kill, look
 from autopack.io.locks import MultiLock, Owner, break_lock, inspect, kill_holder, stale
 from autopack.locks.verdict import Kind
+from tests.support import session
 from tests.support.lock_worker import Worker
 from tests.support.locks import Take, kernel
+from tests.support.process import run_bounded
 
 DOCS = {"docs": "exclusive"}
 Start = Callable[[], Worker]
@@ -68,6 +71,21 @@ def test_the_next_waiter_has_the_lock_after_kill_9(start: Start, tmp_path: Path)
         time.sleep(0.01)
     holder.signal(signal.SIGKILL)
     assert waiter.answer() == {"ok": {"docs": 2}}
+
+
+@pytest.mark.soak
+def test_a_signal_that_raises_at_any_moment_leaves_nothing_open(
+    tmp_path: Path, soak_rounds: Callable[[int, int], int]
+) -> None:
+    command = [sys.executable, "-m", "tests.support.lock_signals", str(tmp_path)]
+    done = run_bounded(
+        [*command, str(soak_rounds(400, 4000))], cwd=session.REPOSITORY,
+        env=session.clean_environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.report["raised"] >= 200
+    assert done.report["left"] == []
+    assert {look.kernel for look in inspect(tmp_path)} == {"free"}
 
 
 # --- waiting ----------------------------------------------------------------------------------
