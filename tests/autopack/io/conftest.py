@@ -1,4 +1,4 @@
-"""An index on each kind of database."""
+"""An index on each kind of database, and locks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autopack.deadline import Deadline
+from autopack.io.locks import MultiLock, Owner
 from autopack.io.sql import Index
 from autopack.settings import database_target
 
@@ -22,3 +23,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def open_index(url: str, tmp_path: Path) -> Callable[[], Index]:
     return lambda: Index(database_target(url, tmp_path, {}), Deadline.after(60))
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Callable[..., MultiLock]:
+    """Return `take({"docs": "exclusive"}, wait_seconds=0.0) -> MultiLock`, not acquired yet."""
+
+    def make(wants: dict[str, str], **options: object) -> MultiLock:
+        deadline = options.pop("deadline", None) or Deadline.after(60)
+        options = {"wait_seconds": 0.0, **options}
+        return MultiLock(tmp_path, wants, Owner("flow", "run-1", "note"), deadline, **options)
+
+    return make
