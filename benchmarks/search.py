@@ -58,7 +58,7 @@ def filled(corpus: Path, folder: Path) -> tuple[VectorIndex, list[LedgerFile], f
         Target(str(folder), "embedded", "benchmark"), Deadline.after(600), create=True
     )
     began = time.perf_counter()
-    fed = feed(vectors, ledgers, difference(vectors, ledgers))
+    fed = feed(vectors, ledgers, difference(vectors, ledgers), lambda: None)
     return vectors, ledgers, fed.upserted / (time.perf_counter() - began)
 
 

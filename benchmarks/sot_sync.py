@@ -13,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from autopack.deadline import Deadline
 from autopack.io import bulk, schema
 from autopack.io.files import read_ledgers
-from autopack.io.publish import Origin, publish
+from autopack.io.publish import Origin, Permit, publish
 from autopack.io.sql import Comparison, Index
 from autopack.settings import database_target
 from benchmarks.measure import Row, interleaved, show, timed
@@ -187,7 +187,7 @@ def sync(index: Index, root: Path) -> None:
 
 def write(index: Index, ledgers: Any, planned: Comparison) -> None:
     """Publish what is planned."""
-    publish(index, ledgers, planned, Origin("bench", None), lambda _: None)
+    publish(index, ledgers, planned, Origin("bench", None), Permit(lambda _: None, nullcontext))
 
 
 def copy_floor(index: Index, root: Path) -> float:
@@ -200,7 +200,7 @@ def copy_floor(index: Index, root: Path) -> float:
     deadline = Deadline.after(3600)
 
     def copy() -> None:
-        with index.database.writing("bench") as cx:
+        with index.database.writing("bench", nullcontext) as cx:
             schema.metadata.create_all(cx, checkfirst=False)
             bulk.unkey(cx)
             bulk._copy(cx, schema.blob, ("int2", "bytea", "bytea"), iter(blobs), deadline)
@@ -215,7 +215,7 @@ def copy_floor(index: Index, root: Path) -> float:
 
 def drop(index: Index, view: bool = True) -> None:
     """Drop the index's tables."""
-    with index.database.writing("bench") as cx:
+    with index.database.writing("bench", nullcontext) as cx:
         if view:
             cx.exec_driver_sql("DROP VIEW sot_entry")
         schema.metadata.drop_all(cx)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_
 from autopack.errors import MEANINGS, ExitCode
 from autopack.settings import mask, redact
 from tasks.engine import plain
-from tasks.marks import Between, Flags, Positional
+from tasks.marks import Between, Flags, Positional, Remainder
 
 ENGINES = ("auto", "server", "temporary", "direct")
 FORMATS = ("text", "json", "markdown")
@@ -42,9 +42,22 @@ def parse(flows: Sequence[Callable[..., Any]], argv: Sequence[str]) -> Command:
     else:
         fn, words = _subcommand(flows, prog, list(argv))
         parser = flow_parser(fn, f"{prog} {command_name(fn)}")
-    values = vars(parser.parse_args(words))
+    rest = _remainder(fn, words)
+    values = {**vars(parser.parse_args(words)), **rest}
     engine, form = values.pop("engine"), values.pop("format")
     return Command(fn, values, engine, form)
+
+
+def _remainder(fn: Any, words: list[str]) -> dict[str, Any]:
+    """Take the words after `--` off, for the parameter that is marked for them."""
+    hints = get_type_hints(plain(fn), include_extras=True)
+    name = next((name for name, kind in hints.items() if _marked(kind, Remainder)), None)
+    if name is None:
+        return {}
+    at = words.index("--") if "--" in words else len(words)
+    taken = tuple(words[at + 1 :])
+    del words[at:]
+    return {name: taken}
 
 
 def _module(fn: Any) -> str:
@@ -126,23 +139,25 @@ def flow_parser(fn: Any, prog: str) -> Parser:
     """Return the parser of one flow."""
     inner = plain(fn)
     doc = inspect.cleandoc(inner.__doc__ or "")
+    texts, hints = argument_texts(doc), get_type_hints(inner, include_extras=True)
+    parameters = inspect.signature(inner).parameters
+    rest = next((n for n in parameters if _marked(hints[n], Remainder)), None)
     parser = Parser(
         prog=prog,
+        usage=f"{prog} [options] -- {rest.upper()} ..." if rest else None,
         description=re.split(r"^(?:Args|Returns|Raises|Examples):$", doc, flags=re.M)[0].strip(),
         epilog=_epilog(doc),
         formatter_class=_Help,
         allow_abbrev=False,
         add_help=False,
     )
-    texts, hints = argument_texts(doc), get_type_hints(inner, include_extras=True)
-    parameters = inspect.signature(inner).parameters
     switches = [name for name in parameters if _marked(hints[name], Flags)]
     for name in switches:
         _add(parser, None, parameters[name], hints[name], texts.get(name, ""))
     own = parser.add_argument_group("options")
     common = parser.add_argument_group("run")
     for name in parameters:
-        if name not in switches:
+        if name not in switches and not _marked(hints[name], Remainder):
             group = common if name in COMMON else own
             _add(parser, group, parameters[name], hints[name], texts.get(name, ""))
     _add_common(common)

@@ -67,7 +67,7 @@ def sot_counts(
     counting = Counting(workspace, Deadline.after(max_seconds))
     targets = counts_index.Targets(counting, database_url, qdrant_host) if index else None
     report.targets = targets.shown() if targets else {}
-    with counting.lock(execute):
+    with counting.holding(execute):
         drifted = _settle(report, counting, wish, strict)
     if targets:
         with report.step("compare-database"):

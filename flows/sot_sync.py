@@ -64,20 +64,26 @@ def sot_sync(
                 "path": rebuild_file, "bytes": len(data), "sha256": sha256(data).hexdigest()
             }  # fmt: skip
             return report
-        with report.step("read-ledgers"):
-            sot.read_ledgers(sync)
-        if sync.uses_database:
-            with report.step("compare-database"):
-                report.findings += sot.compare(sync)
-        with report.step("check-ledgers"):
-            report.findings += sot.check_ledgers(sync)
-        if sync.uses_vectors and not (execute and sync.uses_database):
-            with report.step("compare-vectors"):
-                report.findings += sot.compare_vectors(sync)
-        describe(report, sync)
-        if execute:
-            _write(report, sync)
+        with sync.holding():
+            _plan(report, sync)
+            if execute:
+                _write(report, sync)
     return report.settle()
+
+
+def _plan(report: Report, sync: Sync) -> None:
+    """Read the ledgers and compare them with what the indexes hold; read-only."""
+    with report.step("read-ledgers"):
+        sot.read_ledgers(sync)
+    if sync.uses_database:
+        with report.step("compare-database"):
+            report.findings += sot.compare(sync)
+    with report.step("check-ledgers"):
+        report.findings += sot.check_ledgers(sync)
+    if sync.uses_vectors and not (sync.execute and sync.uses_database):
+        with report.step("compare-vectors"):
+            report.findings += sot.compare_vectors(sync)
+    describe(report, sync)
 
 
 def _write(report: Report, sync: Sync) -> None:

@@ -89,5 +89,5 @@ def write(counting: Counting, written: list[str]) -> None:
     for path, (old, new) in counting.changes().items():
         if path not in written:
             counting.deadline.check(f"writing {path}")
-            replace_file(counting.root, path, old, new)
+            replace_file(counting.root, path, old, new, counting.fence)
             written.append(path)

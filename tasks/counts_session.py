@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from autopack.deadline import Deadline
 from autopack.errors import UsageError
@@ -13,6 +15,9 @@ from autopack.settings import workspace_root
 from autopack.sot.compose import Draft
 from autopack.sot.ledgers import COUNTED, Ledger
 from tasks.counts_pages import Pages
+
+if TYPE_CHECKING:
+    from tasks.locking import Held
 
 NEW = {"build": "BUILD", "decision": "DEC", "debug": "DBG"}
 
@@ -74,12 +79,26 @@ class Counting:
         self.now = datetime.now(UTC)
         self.pages = Pages((), {})
         self.planned = self.pages
+        self._held: Held | None = None
 
-    def lock(self, execute: bool) -> AbstractContextManager[None]:
-        """Keep other writers of docs/ away from reading to writing; a dry run keeps nobody."""
-        from autopack.io.replace import only_writer
+    @contextmanager
+    def holding(self, execute: bool) -> Iterator[None]:
+        """Hold the lock of docs/ from reading to writing; a dry run holds nothing."""
+        if not execute:
+            yield
+            return
+        from autopack.io.replace import sweep
+        from tasks.locking import holding
 
-        return only_writer(self.root / "docs", self.deadline) if execute else nullcontext()
+        with holding("docs", root=self.root, deadline=self.deadline) as self._held:
+            for folder in (self.root, self.root / "docs"):
+                sweep(folder)
+            yield
+
+    def fence(self) -> AbstractContextManager[None]:
+        """Return the block in which a file may take its name."""
+        assert self._held
+        return self._held.guarded("docs")
 
     def changes(self) -> dict[str, tuple[bytes | None, bytes]]:
         """Return what is planned to change: old and new bytes by path."""

@@ -21,7 +21,14 @@ from typing import Any, ParamSpec, TypeVar
 from autopack.errors import STATUS, AutopackError, ExitCode, Unreachable, UsageError
 from autopack.report import Finding, Report
 from autopack.settings import redact, secrets_of
-from tasks.marks import Between, CommandLineOnly, Flags, Positional, form_signature
+from tasks.marks import (
+    Between,
+    CommandLineOnly,
+    Flags,
+    Positional,
+    Remainder,
+    form_signature,
+)
 from tasks.redacting import masked, protect, protect_logging, redact_error
 from tasks.run import Run, current, draft, failed, perform, running
 from tasks.timing import StepTimeout, time_limit
@@ -31,6 +38,7 @@ __all__ = [
     "CommandLineOnly",
     "Flags",
     "Positional",
+    "Remainder",
     "as_prefect",
     "draft",
     "flow",

@@ -16,6 +16,10 @@ class Positional:
     """Marks a parameter that stands on the command line without a flag."""
 
 
+class Remainder:
+    """Marks the parameter that takes every word after `--`."""
+
+
 class CommandLineOnly:
     """Marks a parameter that the Prefect form does not show."""
 

@@ -29,6 +29,16 @@ ASKED_FOR_S = 5.0
 START_S = 90.0
 
 
+def api_url() -> str:
+    """Return the API URL that this process talks to, as Prefect sees it once it is imported."""
+    if "prefect" in sys.modules:
+        from prefect.settings import PREFECT_API_URL
+
+        if url := PREFECT_API_URL.value():
+            return str(url)
+    return os.environ.get("PREFECT_API_URL") or LOCAL_URL
+
+
 def answers(limit: float = PROBE_S) -> str | None:
     """Return the API URL of a Prefect server that answers within `limit` seconds, else None."""
     url = os.environ.get("PREFECT_API_URL") or LOCAL_URL

@@ -144,7 +144,7 @@ def _lost_ids(change: Change) -> bool:
 def publish(sync: Sync) -> Published | None:
     """Write one generation in one transaction; a second run finds nothing to do."""
     from autopack.io.git import checkout_id, head_commit
-    from autopack.io.publish import Origin
+    from autopack.io.publish import Origin, Permit
     from autopack.io.publish import publish as write
 
     def guard(planned: Comparison) -> None:
@@ -152,7 +152,7 @@ def publish(sync: Sync) -> Published | None:
 
     assert sync.planned
     origin = Origin(checkout_id(sync.root), head_commit(sync.root))
-    return write(sync.index(), sync.ledgers, sync.planned, origin, guard)
+    return write(sync.index(), sync.ledgers, sync.planned, origin, Permit(guard, sync.fence))
 
 
 @task(**policy.NETWORK)
@@ -189,7 +189,7 @@ def feed_vectors(sync: Sync) -> Fed:
     vectors = sync.open_vectors()
     try:
         if not sync.uses_database:
-            return feed(vectors, sync.ledgers, difference(vectors, sync.ledgers))
+            return feed(vectors, sync.ledgers, difference(vectors, sync.ledgers), sync.locks.check)
         with serialized(sync.index().database, "autopack-sot-vectors"):
             return _feed_outbox(sync, vectors)
     except BaseException:
@@ -208,8 +208,8 @@ def _feed_outbox(sync: Sync, vectors: VectorIndex) -> Fed:
     todo = outbox.todo(vectors, sync.ledgers)
     if todo.empty and not state.behind:
         return Fed()
-    fed = feed(vectors, sync.ledgers, todo)
-    outbox.settle(vectors, sync.ledgers, state.head.number)
+    fed = feed(vectors, sync.ledgers, todo, sync.locks.check)
+    outbox.settle(vectors, sync.ledgers, state.head.number, sync.fence)
     return fed
 
 

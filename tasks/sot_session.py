@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from autopack.deadline import Deadline
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from autopack.io.feed import Difference
     from autopack.io.sql import Comparison, Index, StoredFile
     from autopack.io.vectors import VectorIndex
+    from tasks.locking import Held
 
 Mode = Literal["docs-only", "db-only", "qdrant-only", "full"]
 
@@ -41,6 +44,7 @@ class Sync:
         self.planned: Comparison | None = None
         self.difference: Difference | None = None
         self.blocked: list[Finding] = []
+        self._held: Held | None = None
         self._index: Index | None = None
         self._vectors: VectorIndex | None = None
 
@@ -90,6 +94,34 @@ class Sync:
             "database": _named(self.database),
             "qdrant": _named(self.qdrant if self.uses_vectors else None),
         }
+
+    def holding(self) -> AbstractContextManager[object]:
+        """Hold the locks of a run that writes; a dry run holds nothing and creates no file.
+
+        On a network filesystem PostgreSQL, which locks by itself, is good enough a guard.
+        """
+        return self._hold() if self.execute else nullcontext()
+
+    @contextmanager
+    def _hold(self) -> Iterator[None]:
+        from tasks.locking import holding
+
+        shared_database = self.uses_database and self.index().database.is_postgres
+        with holding(
+            "index", shared=("docs",), root=self.root, deadline=self.deadline,
+            allow_network=shared_database,
+        ) as self._held:  # fmt: skip
+            yield
+
+    @property
+    def locks(self) -> Held:
+        """The locks of this run; only a run with `execute` has them."""
+        assert self._held
+        return self._held
+
+    def fence(self) -> AbstractContextManager[None]:
+        """Return the block in which a write may be committed."""
+        return self.locks.guarded("index")
 
     def index(self) -> Index:
         """Return the SQL index of the chosen database; connections are kept for the run."""

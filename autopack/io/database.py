@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -16,6 +16,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 from autopack.deadline import Deadline
 from autopack.errors import AutopackError, Busy, DeadlineExceeded, Unreachable, UsageError
 from autopack.settings import Target, redact
+
+if TYPE_CHECKING:
+    from autopack.io.locks import Fence
 
 CONNECT_S = 10.0
 """Longest wait for a connection, in seconds; the deadline may make it shorter."""
@@ -61,18 +64,23 @@ class Database:
                 yield cx
 
     @contextmanager
-    def writing(self, lock: str) -> Iterator[Connection]:
+    def writing(self, lock: str, fence: Fence) -> Iterator[Connection]:
         """Open the one writing transaction; on PostgreSQL an advisory lock of this name guards it.
+
+        It is committed inside `fence()`, which raises when this run has lost its lock.
 
         Raises:
             Busy: Another writer held the database for as long as this run may wait.
         """
-        with self._translated("writing"), self._engine(readonly=False).begin() as cx:
+        engine = self._engine(readonly=False)
+        with self._translated("writing"), engine.connect() as cx, cx.begin() as transaction:
             self._limit(cx)
             if self.is_postgres:
                 key = sa.text("SELECT pg_advisory_xact_lock(hashtext(:n || current_schema()))")
                 cx.execute(key, {"n": lock})
             yield cx
+            with fence():
+                transaction.commit()
 
     def _limit(self, cx: Connection) -> None:
         if self.is_postgres:

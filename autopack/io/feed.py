@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -19,6 +20,9 @@ from autopack.sot.ids import point_id
 from autopack.sot.plan import SEARCHED_KINDS
 from autopack.sot.query import searchable
 from autopack.sot.segments import Kind
+
+if TYPE_CHECKING:
+    from autopack.io.locks import Fence
 
 CONTROL = point_id("", "control", "", 0)
 """A point without an entry: its digest says which ledgers the vectors were last made from."""
@@ -88,16 +92,24 @@ def difference(vectors: VectorIndex, ledgers: Sequence[LedgerFile]) -> Differenc
     return Difference(stale, gone, wanted, frozenset(stale.keys() - held.keys()))
 
 
-def feed(vectors: VectorIndex, ledgers: Sequence[LedgerFile], todo: Difference) -> Fed:
+def feed(
+    vectors: VectorIndex, ledgers: Sequence[LedgerFile], todo: Difference, check: Callable[[], None]
+) -> Fed:
     """Write a difference, read it back, and mark which ledgers the vectors stand for.
+
+    `check` raises when this run has lost its lock; vectors have no transaction, so it is asked
+    before what is written, before what is deleted, and before the mark.
 
     Raises:
         Unreachable: What is read back is not what was written.
     """
+    check()
     upserted = vectors.upsert(_points(todo))
+    check()
     deleted = vectors.delete(todo.gone) if todo.gone else 0
     _verify(vectors, todo)
     mark = manifest(ledgers).hex()
+    check()
     if vectors.read_back([CONTROL]).get(CONTROL) != mark:
         vectors.upsert([Point(CONTROL, mark, "", {"kind": "control", "digest": mark})])
     return Fed(upserted, deleted)
@@ -164,10 +176,12 @@ class Outbox:
         stale = {p: place for p, place in found.items() if held.get(p) != wanted[p]}
         return Difference(stale, tuple(_vanished(vectors, found.values(), idents)), wanted)
 
-    def settle(self, vectors: VectorIndex, ledgers: Sequence[LedgerFile], upto: int) -> None:
+    def settle(
+        self, vectors: VectorIndex, ledgers: Sequence[LedgerFile], upto: int, fence: Fence
+    ) -> None:
         """Empty the outbox up to a generation and remember what the vectors now hold."""
         value = f"{manifest(ledgers).hex()}:{vectors.count()}"
-        with self.index.database.writing(LOCK) as cx:
+        with self.index.database.writing(LOCK, fence) as cx:
             cx.execute(sa.delete(schema.outbox).where(schema.outbox.c.generation <= upto))
             cx.execute(sa.delete(schema.meta).where(schema.meta.c.name == "vectors"))
             cx.execute(schema.meta.insert(), {"name": "vectors", "value": value})

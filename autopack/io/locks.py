@@ -52,6 +52,8 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
+Fence = Callable[[], AbstractContextManager[object]]
+"""Gives the block in which a write may be done; raises when the lock behind it was lost."""
 WAIT_S = 30.0
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,6 +21,9 @@ from autopack.io.sql import EVERYTHING, Change, Comparison, Index, compare, mani
 from autopack.report import Finding
 from autopack.sot.pages import PARSER
 from autopack.sot.plan import FilePlan, points
+
+if TYPE_CHECKING:
+    from autopack.io.locks import Fence
 
 LOCK = "autopack-sot"
 
@@ -44,8 +47,13 @@ class Published:
     changes: tuple[Change, ...]
 
 
-Guard = Callable[[Comparison], None]
-"""Raises `Refused` to keep the previous generation."""
+@dataclass(frozen=True)
+class Permit:
+    """What a write needs: `check` raises `Refused` to keep the previous generation, `fence` when
+    this run has lost its lock."""
+
+    check: Callable[[Comparison], None]
+    fence: Fence
 
 
 def publish(
@@ -53,7 +61,7 @@ def publish(
     ledgers: Sequence[LedgerFile],
     planned: Comparison,
     origin: Origin,
-    guard: Guard,
+    permit: Permit,
 ) -> Published | None:
     """Make the ledgers the published generation; None when another run already did.
 
@@ -61,14 +69,14 @@ def publish(
     under the lock.
 
     Raises:
-        Refused: `guard` said no; nothing is written.
+        Refused: The permit was not given; nothing is written.
     """
-    with index.database.writing(LOCK) as cx:
+    with index.database.writing(LOCK, permit.fence) as cx:
         fresh = _ensure_tables(cx)
         comparison = _still_valid(cx, planned) or compare(cx, ledgers, index.deadline)
         if not comparison.changes:
             return None
-        guard(comparison)
+        permit.check(comparison)
         return _Writer(cx, comparison, index.deadline, fresh).write(ledgers, origin)
 
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from autopack.deadline import Deadline
-from autopack.errors import Busy, Refused, Unreachable
+from autopack.errors import Refused, Unreachable
 
-WAIT_S = 10.0
-"""How long a writer waits for another one in the same folder."""
+if TYPE_CHECKING:
+    from autopack.io.locks import Fence
+
 _PREFIX = ".autopack-"
 _SUFFIX = ".tmp"
 
 
-def replace_file(root: Path, name: str, old: bytes | None, new: bytes) -> None:
+def replace_file(root: Path, name: str, old: bytes | None, new: bytes, fence: Fence) -> None:
     """Put `new` where the file `name` of a workspace holds `old`; None means there is no file.
 
     The new content is on disk before it takes the name, so a crash leaves one of the two whole.
+    It takes the name inside `fence()`, which raises when this run has lost its lock.
 
     Raises:
-        Refused: The file has changed since it was read, or leads out of the workspace.
+        Refused: The file has changed since it was read, or leads out of the workspace, or the lock
+            was lost.
         Unreachable: The disk is full, or the folder cannot be written.
     """
     path = (root / name).resolve()
@@ -36,12 +37,13 @@ def replace_file(root: Path, name: str, old: bytes | None, new: bytes) -> None:
             f"{name} is a link out of the workspace", next_step=f"make {name} a plain file"
         )
     try:
-        if _digest(path) != (None if old is None else sha256(old).digest()):
-            raise Refused(
-                f"{name} has changed since it was read; nothing was written to it",
-                next_step="run the same command again",
-            )
-        _put(path, new)
+        with _written(path, new) as made, fence():
+            if _digest(path) != (None if old is None else sha256(old).digest()):
+                raise Refused(
+                    f"{name} has changed since it was read; nothing was written to it",
+                    next_step="run the same command again",
+                )
+            os.replace(made, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise Unreachable(
@@ -58,7 +60,9 @@ def _digest(path: Path) -> bytes | None:
         return None
 
 
-def _put(path: Path, new: bytes) -> None:
+@contextmanager
+def _written(path: Path, new: bytes) -> Iterator[str]:
+    """Give the name of a finished file beside `path`; it is gone afterwards, one way or other."""
     descriptor, name = tempfile.mkstemp(_SUFFIX, _PREFIX, path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -66,11 +70,10 @@ def _put(path: Path, new: bytes) -> None:
             file.flush()
             _keep_rights(path, file.fileno())
             os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
+        yield name
+    finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
-        raise
 
 
 def _keep_rights(path: Path, descriptor: int) -> None:
@@ -97,31 +100,3 @@ def sweep(folder: Path) -> None:
     """Remove what killed writers of a folder left; only for the one who holds its lock."""
     for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         left.unlink(missing_ok=True)
-
-
-@contextmanager
-def only_writer(folder: Path, deadline: Deadline) -> Iterator[None]:
-    """Hold a folder's kernel lock, which needs no file of its own.
-
-    Raises:
-        Busy: Another writer held it for `WAIT_S`, or until the deadline.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        until = time.monotonic() + deadline.cap(WAIT_S, f"waiting to write in {folder.name}/")
-        while not _locked(descriptor):
-            if time.monotonic() >= until:
-                raise Busy(f"another program is writing in {folder.name}/", next_step="run again")
-            time.sleep(0.01)
-        sweep(folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

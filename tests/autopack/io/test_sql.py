@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from autopack.deadline import Deadline
 from autopack.errors import Refused
 from autopack.io import sql
 from autopack.io.files import read_ledgers
-from autopack.io.publish import publish
+from autopack.io.publish import Permit, publish
 from autopack.io.sql import Index
 from autopack.settings import database_target
 from tests.autopack.io.index import ORIGIN, ledger, rebuilt, rows, sync, write
@@ -152,7 +153,7 @@ def test_a_plan_made_before_another_run_published_is_made_anew(open_index, tmp_p
     ledgers = read_ledgers(tmp_path)
     planned = late.compare(ledgers)
     sync(open_index(), tmp_path)
-    assert publish(late, ledgers, planned, ORIGIN, lambda _: None) is None
+    assert publish(late, ledgers, planned, ORIGIN, Permit(lambda _: None, nullcontext)) is None
     assert open_index().state().head.number == 1
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from tests.autopack.io.index import ledger, rebuilt, rows, sync, write
 def test_a_newer_schema_is_refused_with_instructions(open_index, tmp_path: Path) -> None:
     write(tmp_path, ledger(5))
     sync(open_index(), tmp_path)
-    with open_index().database.writing("x") as cx:
+    with open_index().database.writing("x", nullcontext) as cx:
         cx.execute(schema.meta.update().values(value="99"))
     with pytest.raises(Refused, match=r"schema 99, this program knows 1.*update this checkout"):
         sync(open_index(), tmp_path)
@@ -41,7 +42,7 @@ def test_an_older_schema_is_rebuilt(open_index, tmp_path: Path, monkeypatch) -> 
 
 def test_other_tools_tables_are_left_alone(open_index, tmp_path: Path) -> None:
     write(tmp_path, ledger(5))
-    with open_index().database.writing("x") as cx:
+    with open_index().database.writing("x", nullcontext) as cx:
         cx.exec_driver_sql("CREATE TABLE sot_entries (id INTEGER)")
         cx.exec_driver_sql("INSERT INTO sot_entries VALUES (7)")
     sync(open_index(), tmp_path)
@@ -55,7 +56,7 @@ def test_a_database_locked_by_another_writer_is_busy(url: str, tmp_path: Path) -
     inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with holder.writing("autopack-sot") as cx:
+        with holder.writing("autopack-sot", nullcontext) as cx:
             cx.exec_driver_sql("CREATE TABLE held (id INTEGER)")
             inside.set()
             leave.wait(30)
@@ -122,7 +123,7 @@ def test_a_full_disk_leaves_the_previous_generation(tmp_path: Path, monkeypatch)
 def test_rows_that_are_gone_are_noticed_and_loaded_anew(open_index, tmp_path: Path) -> None:
     write(tmp_path, ledger(50))
     sync(open_index(), tmp_path)
-    with open_index().database.writing("x") as cx:
+    with open_index().database.writing("x", nullcontext) as cx:
         cx.exec_driver_sql("DELETE FROM sot_segment WHERE ident = 'BUILD-7'")
     published = sync(open_index(), tmp_path)
     assert published

@@ -1,0 +1,190 @@
+"""Locks for flows: the kernel set first, then, on a server, one Prefect slot of each limit.
+
+    with holding("docs", shared=("index",)) as locks:
+        ...
+        locks.commit("docs", put_the_new_file_in_place)
+
+The flow takes its whole set at the start; steps write through `commit`, which refuses when the
+lock was broken, the Prefect lease ran out or somebody cancelled the run.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TypeVar
+
+from autopack.deadline import Deadline
+from autopack.io.lock_waiting import Tell
+from autopack.io.locks import MultiLock, Owner
+from autopack.locks.errors import Fenced
+from autopack.locks.names import Mode, parse
+from tasks import server
+from tasks.run import Run, current
+from tasks.slots import Slots, release
+
+T = TypeVar("T")
+WAIT_S = 30.0
+"""How long a run waits for its whole set; its deadline may make it shorter."""
+SLOT_WAIT_S = 90.0
+"""How long it then waits for the Prefect slots: a dead holder's are taken for up to 75 s."""
+UMBRELLA = "tidy"
+LEASE_NOTE = "lease "
+"""How the record of a holder names its Prefect lease."""
+
+
+class Held:
+    """The locks of a run: what its steps write through."""
+
+    def __init__(self, locks: MultiLock, slots: Slots | None) -> None:
+        self._locks = locks
+        self._slots = slots
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """The number of each grant, by lock."""
+        return {grant.name: grant.generation for grant in self._locks}
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the open lock files, for a command that must keep the locks if this process dies."""
+        return tuple(grant.fileno() for grant in self._locks)
+
+    def guarded(self, name: str) -> AbstractContextManager[None]:
+        """Return a block in which nobody can take the lock away; keep it to one short write.
+
+        Raises:
+            Fenced: The lock, or the Prefect slot behind it, was lost.
+        """
+        self.check()
+        return self._locks[name].guarded()
+
+    def commit(self, name: str, work: Callable[[], T]) -> T:
+        """Do one short write under the guard of a lock; raises what `guarded` raises."""
+        with self.guarded(name):
+            return work()
+
+    def check(self) -> None:
+        """Ask whether a commit would be refused, before slow work is wasted.
+
+        Raises:
+            Fenced: It would.
+        """
+        if self._slots is not None and self._slots.lost:
+            raise Fenced(
+                f"the locks {', '.join(self.generations)} are lost: {self._slots.lost}; "
+                "the write is refused",
+                next_step="run again; what was committed before stays",
+            )
+        for grant in self._locks:
+            grant.check()
+
+    def progress(self, done: int, total: int = 0, phase: str = "") -> None:
+        """Show that the work moves, for `python -m flows.locks status`."""
+        self._locks.progress(done, total, phase)
+
+
+@contextmanager
+def holding(
+    *names: str,
+    shared: tuple[str, ...] = (),
+    root: Path | None = None,
+    deadline: Deadline | None = None,
+    allow_network: bool = False,
+    release_orphan_slots: bool = False,
+) -> Iterator[Held]:
+    """Hold locks for the body: `names` exclusive, `shared` ones with other readers.
+
+    The umbrella `tidy` comes with them, shared, unless it is asked for. Workspace and deadline are
+    those of the run in progress.
+
+    Args:
+        names: Locks that nobody else may hold meanwhile.
+        shared: Locks that others may hold shared as well.
+        root: The workspace.
+        deadline: Waiting ends with it, or after `WAIT_S`.
+        allow_network: A database guards what is written, so a network filesystem is good enough.
+        release_orphan_slots: Give back the Prefect slot of a holder that is proven dead, rather
+            than wait until its lease ends.
+
+    Raises:
+        Busy: A lock or a slot was not free in time; the message says who holds it.
+        Refused: A Prefect limit is missing, switched off or has another size than 1; or the
+            filesystem does not keep other machines out.
+        Unreachable: The lock files, or the Prefect server of the run, cannot be used.
+    """
+    run = current() or Run("program", {})
+    wants: dict[str, Mode] = dict.fromkeys((UMBRELLA, *shared), "shared")
+    wants.update(dict.fromkeys(names, "exclusive"))
+    owner = Owner(run.flow, run.flow_run_id or "")
+    deadline = deadline or Deadline.after(min(run.left(), 86_400.0))
+    tell = _teller()
+    began = time.monotonic()
+    locks = MultiLock(
+        root or run.workspace, wants, owner, deadline,
+        on_wait=tell, wait_seconds=WAIT_S, allow_network=allow_network,
+    )  # fmt: skip
+    slots = _slots(run, names)
+    with locks:
+        if slots and release_orphan_slots:
+            _release_orphans(slots, locks)
+        with _queued(slots, locks, deadline, tell) if slots else nullcontext():
+            held = Held(locks, slots)
+            _report(run, held, slots, time.monotonic() - began)
+            yield held
+
+
+def _report(run: Run, held: Held, slots: Slots | None, waited: float) -> None:
+    """Put into the report which locks the run held, and what kept others out."""
+    if run.draft is not None:
+        run.draft.extra["coordination"] = "server" if slots else "local"
+        run.draft.extra["locks"] = {
+            "generations": held.generations, "waited_s": round(waited, 3),
+            "lease": slots.lease if slots else None,
+        }  # fmt: skip
+
+
+def _slots(run: Run, names: tuple[str, ...]) -> Slots | None:
+    """Return the slots to take, a limit for each exclusive lock; only a server queues."""
+    limits = sorted({parse(name).limit for name in names})
+    if run.engine != "server" or not limits:
+        return None
+    return Slots(server.api_url(), limits, run.flow_run_id)
+
+
+@contextmanager
+def _queued(slots: Slots, locks: MultiLock, deadline: Deadline, tell: Tell) -> Iterator[None]:
+    """Hold the slots, with their lease noted in the record of each lock."""
+    until = time.monotonic() + deadline.cap(SLOT_WAIT_S, "waiting for Prefect slots")
+    try:
+        lease = slots.take(until, tell)
+        for grant in locks:
+            grant.note(f"{LEASE_NOTE}{lease}")
+        yield
+    finally:
+        slots.release()
+
+
+def _release_orphans(slots: Slots, locks: MultiLock) -> None:
+    """Give back the slots that last holders left: they died, or these locks were not ours."""
+    for grant in locks:
+        left = grant.predecessor
+        if left is not None and left.note.startswith(LEASE_NOTE):
+            release(slots.url, left.note.removeprefix(LEASE_NOTE))
+
+
+def _teller() -> Tell:
+    """Return what says who is waited for: on stderr, and in the flow run's log."""
+
+    def tell(line: str) -> None:
+        print(f"waiting: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        from tasks.engine import inside_prefect
+
+        if inside_prefect():
+            from prefect.logging import get_run_logger
+
+            get_run_logger().warning("waiting: %s", line)
+
+    return tell

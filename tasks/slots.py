@@ -1,0 +1,168 @@
+"""Slots of Prefect's global concurrency limits: they queue and show runs, and are never the lock.
+
+One request takes a slot of every limit of the set, or of none, under a lease. The lease is renewed
+by a thread; when that fails, or somebody cancels the flow run, `lost` says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from autopack.errors import Busy, Refused, Unreachable
+from tasks import api
+
+LEASE_S = 60.0
+"""How long Prefect keeps a slot for a dead holder; the shortest it accepts."""
+RENEW_S = 15.0
+ASK_S = 5.0
+"""Longest wait for one answer."""
+_POLL_S = 0.5
+_LIMITS = "/v2/concurrency_limits"
+_OVER = {"CANCELLING", "CANCELLED"}
+
+
+def limit_of(url: str, name: str, until: float) -> dict[str, Any] | None:
+    """Return a limit as the server holds it, None where there is none.
+
+    Raises:
+        Unreachable: The server does not answer.
+    """
+    status, found = ask(url, f"{_LIMITS}/{quote(name)}", until)
+    return found if status == 200 else None
+
+
+def ask(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    """Return the answer of one API call.
+
+    Raises:
+        Unreachable: There is none by then.
+    """
+    try:
+        return api.call(url, path, min(until, time.monotonic() + ASK_S), body)
+    except api.NoAnswer as error:
+        raise Unreachable(
+            f"the Prefect server at {url} does not answer: {error}",
+            next_step="start it again, or use --engine direct on the machine of the workspace",
+        ) from None
+
+
+def preflight(url: str, names: Sequence[str], until: float) -> None:
+    """Make sure that every limit is there, active and has one slot; Prefect itself does not.
+
+    Raises:
+        Refused: One is not, so a run would enter without a slot.
+    """
+    for name in names:
+        found = limit_of(url, name, until)
+        wrong = (
+            "does not exist" if found is None
+            else "is switched off" if not found["active"]
+            else f"has {found['limit']} slots, not 1" if found["limit"] != 1
+            else ""
+        )  # fmt: skip
+        if wrong:
+            raise Refused(
+                f"the Prefect limit {name!r} {wrong}", next_step="python -m deployments.limits"
+            )
+
+
+class Slots:
+    """A slot of each limit, once it is taken, and the lease that keeps them."""
+
+    def __init__(self, url: str, names: Sequence[str], flow_run_id: str | None) -> None:
+        self.url = url
+        self.names = list(names)
+        self.flow_run_id = flow_run_id
+        self.lease: str | None = None
+        self.lost = ""
+        self._done = threading.Event()
+        self._renewed = 0.0
+
+    def take(self, until: float, on_wait: Callable[[str], object]) -> str:
+        """Wait for a slot of every limit, and return the lease's id.
+
+        Raises:
+            Busy: They were not free by then.
+            Refused: A limit cannot be used.
+            Unreachable: The server does not answer.
+        """
+        preflight(self.url, self.names, until)
+        told = 0.0
+        while (lease := self._try(until)) is None:
+            now = time.monotonic()
+            if now >= until:
+                raise Busy(
+                    f"no slot of the Prefect limits {', '.join(self.names)} was free",
+                    next_step="python -m flows.locks status --all",
+                )
+            if now - told >= 10:
+                on_wait(f"waiting for a slot of the Prefect limits {', '.join(self.names)}")
+                told = now
+            time.sleep(min(_POLL_S, max(0.0, until - now)))
+        self.lease, self._renewed = lease, time.monotonic()
+        threading.Thread(target=self._keep, name="prefect-lease", daemon=True).start()
+        return lease
+
+    def _try(self, until: float) -> str | None:
+        body: dict[str, Any] = {
+            "names": self.names, "slots": 1, "mode": "concurrency", "lease_duration": LEASE_S,
+        }  # fmt: skip
+        if self.flow_run_id:
+            body["holder"] = {"type": "flow_run", "id": self.flow_run_id}
+        until = max(until, time.monotonic() + 1)  # an answer that is on its way is waited for
+        status, found = ask(self.url, f"{_LIMITS}/increment-with-lease", until, body)
+        if status == 423:
+            return None
+        if status != 200:
+            raise Unreachable(
+                f"Prefect gave no slot of {', '.join(self.names)}: HTTP {status}",
+                next_step="see the server's log",
+            )
+        return str(found["lease_id"])
+
+    def _keep(self) -> None:
+        while not self._done.wait(RENEW_S):
+            until = time.monotonic() + ASK_S
+            with contextlib.suppress(Unreachable):
+                self._renew(until)
+            if time.monotonic() - self._renewed > LEASE_S:
+                self.lost = f"its Prefect lease could not be renewed for {LEASE_S:g} s"
+            if self.lost:
+                return
+
+    def _renew(self, until: float) -> None:
+        path = f"{_LIMITS}/leases/{self.lease}/renew"
+        asked = time.monotonic()
+        status, _ = ask(self.url, path, until, {"lease_duration": LEASE_S})
+        if status == 410:
+            self.lost = "its Prefect lease is gone: it expired, or somebody released it"
+        elif status < 300:
+            self._renewed = asked
+        if self.flow_run_id:
+            _, run = ask(self.url, f"/flow_runs/{self.flow_run_id}", until)
+            if isinstance(run, dict) and run.get("state_type") in _OVER:
+                self.lost = "its flow run was cancelled"
+
+    def release(self) -> None:
+        """Give the slots back; again, late, or without a server it does nothing."""
+        self._done.set()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            release(self.url, lease)
+
+
+def release(url: str, lease: str) -> bool:
+    """Give back the slots of a lease, of which a second release is a no-op; tell whether it went.
+
+    Where the server does not answer, the lease ends on its own.
+    """
+    until = time.monotonic() + ASK_S
+    try:
+        return ask(url, f"{_LIMITS}/decrement-with-lease", until, {"lease_id": lease})[0] < 300
+    except Unreachable:
+        return False
