@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from autopack.locks.record import Moment, Process
 from autopack.locks.verdict import Life
+from autopack.settings import mask, redact
 
 
 def now() -> Moment:
@@ -45,9 +46,17 @@ def _text(path: str) -> str:
         return ""
 
 
-def command(most: int = 72) -> str:
-    """Return the command line of this process, cut to `most` characters."""
-    return " ".join([Path(sys.argv[0] or "python").name, *sys.argv[1:]])[:most]
+def command() -> str:
+    """Return the command line of this process, without secrets."""
+    shown = [os.path.basename(sys.argv[0] or "python"), *map(_masked, sys.argv[1:])]
+    return redact(" ".join(shown))
+
+
+def _masked(argument: str) -> str:
+    flag, equals, value = argument.partition("=")
+    if equals and "://" in value and "://" not in flag:
+        return f"{flag}={mask(value)}"
+    return mask(argument) if "://" in argument else argument
 
 
 def look(pid: int) -> Life:

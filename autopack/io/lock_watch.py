@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from autopack.errors import Unreachable
 from autopack.io.lock_files import FOLDER, LockFiles, read_generation, read_records
 from autopack.io.lock_kernel import forking_waits, open_file, try_lock
 from autopack.io.lock_processes import FileId, Flock, file_id, flocks, look, me, mountinfo, now
@@ -72,12 +74,25 @@ def inspect(
     Raises:
         UsageError: A name is none.
         Refused: A file was overwritten by something else.
-        OSError: A file cannot be read.
+        Unreachable: A file cannot be read.
     """
-    wanted = _present(root) if names is None else {parse(name) for name in names}
     before = {seen.name: seen for seen in earlier}
-    table = flocks()
-    return [_see(root, name, table, slots, before.get(name.text)) for name in sorted(wanted)]
+    with reachable(root):
+        wanted = _present(root) if names is None else {parse(name) for name in names}
+        table = flocks()
+        return [_see(root, name, table, slots, before.get(name.text)) for name in sorted(wanted)]
+
+
+@contextmanager
+def reachable(root: Path | str) -> Iterator[None]:
+    """Turn what the system says of lock files into the project's error."""
+    try:
+        yield
+    except OSError as error:
+        raise Unreachable(
+            f"locks of {root}: {error.strerror or error} ({error.filename or FOLDER})",
+            next_step="free disk space or fix the permissions, then run again",
+        ) from error
 
 
 def stale(root: Path | str, *, slots: Collection[str] = ()) -> list[Seen]:
@@ -189,7 +204,7 @@ def kernel_state(files: LockFiles, table: Table) -> Kernel:
 
 
 def _ask(path: str) -> Kernel:
-    with forking_waits(), open_file(path) as file:
+    with forking_waits(), open_file(path, write=False) as file:
         if try_lock(file):
             return "free"
         return "shared" if try_lock(file, shared=True) else "exclusive"
@@ -206,7 +221,7 @@ def _guard_pid(files: LockFiles, table: Table) -> int | None:
 def read_guard(files: LockFiles) -> tuple[int, list[Record]]:
     """Return a lock's generation and its records, without taking the guard."""
     try:
-        with open_file(files.guard) as guard:
+        with open_file(files.guard, write=False) as guard:
             return read_generation(guard), [record for _, record in read_records(guard)]
     except FileNotFoundError:
         return 0, []
