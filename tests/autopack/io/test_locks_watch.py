@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,3 +232,10 @@ def test_the_recorded_command_has_no_secrets(tmp_path: Path, take: Take, monkeyp
     shown = "tidy.py --execute --database-url postgresql://me:***@db/x --c"
     assert holder.command.startswith(shown)
     assert b"hunter2x" not in (tmp_path / FOLDER / "docs.guard").read_bytes()
+
+
+def test_the_stall_threshold_is_the_observers(tmp_path: Path, take: Take) -> None:
+    with take({"docs": "exclusive"}):
+        time.sleep(0.02)
+        assert inspect(tmp_path, ["docs"], stall_s=0.01)[0].verdict.kind is Kind.STALLED
+        assert inspect(tmp_path, ["docs"])[0].verdict.kind is Kind.HELD
