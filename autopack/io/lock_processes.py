@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import signal
@@ -91,7 +92,12 @@ def kill(process: Process) -> bool:
     """Send SIGKILL to exactly this process; False when it is not there any more.
 
     The handle is opened before the start time is compared, so the pid cannot change hands.
+
+    Raises:
+        OSError: It may not be killed, or the system has no such handles.
     """
+    if not hasattr(os, "pidfd_open"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     try:
         handle = os.pidfd_open(process.pid)
     except ProcessLookupError:
