@@ -12,7 +12,7 @@ from typing import Literal
 from autopack.io.lock_files import LockFiles, write_generation
 from autopack.io.lock_kernel import open_file, same_file, try_lock
 from autopack.io.lock_processes import kill, me
-from autopack.io.lock_watch import Seen, inspect
+from autopack.io.lock_watch import Seen, inspect, reachable
 from autopack.locks.names import parse
 from autopack.locks.record import Record
 from autopack.locks.verdict import Kind, breakable, is_local
@@ -61,14 +61,15 @@ def break_lock(
     Raises:
         UsageError: It is not a lock name.
         Refused: A file was overwritten by something else.
-        OSError: A file cannot be read or written.
+        Unreachable: A file cannot be read or written.
     """
     first = _look(root, name)
     refusal = _refusal(first, first, generation)
     if refusal:
         return refusal
     last = first if first.verdict.proven else _watch(root, first, watch_s)
-    return _refusal(first, last, generation) or _take_away(root, last, guard_wait_s)
+    with reachable(root):
+        return _refusal(first, last, generation) or _take_away(root, last, guard_wait_s)
 
 
 def _look(root: Path | str, name: str) -> Seen:
@@ -164,7 +165,7 @@ def kill_holder(
     Raises:
         UsageError: It is not a lock name.
         Refused: A file was overwritten by something else.
-        OSError: A file cannot be read, or the process may not be killed.
+        Unreachable: A file cannot be read, or the process may not be killed.
     """
     seen = _look(root, name)
     why = _spared(seen, generation)
@@ -172,7 +173,9 @@ def kill_holder(
         outcome: Outcome = "free" if seen.kernel == "free" else "refused"
         return _told(seen, outcome, why, f"python -m flows.locks status {seen.name}")
     process = seen.holders[0].process
-    if not kill(process):
+    with reachable(root):
+        there = kill(process)
+    if not there:
         return _told(seen, "refused", f"pid {process.pid} is not that process any more")
     _wait(lambda: _look(root, name).kernel == "free", free_wait_s)
     return _told(seen, "killed", f"pid {process.pid} was ended")

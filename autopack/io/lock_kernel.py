@@ -22,16 +22,18 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def open_raw(path: str, *, create: bool) -> io.FileIO:
+    def open_raw(path: str, *, create: bool, write: bool) -> io.FileIO:
         """Open a lock file."""
         try:
             # One step for the interpreter: no signal can lose a descriptor in between.
-            return io.FileIO(path, "r+b")
+            return io.FileIO(path, "r+b" if write else "rb")
         except FileNotFoundError:
             if not create:
                 raise
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666))
-        return io.FileIO(path, "r+b")
+        try:
+            return io.FileIO(path, "x+b")
+        except FileExistsError:  # somebody else made it meanwhile
+            return io.FileIO(path, "r+b")
 
     def try_lock(file: io.FileIO, *, shared: bool = False) -> bool:
         """Lock the open file, or return False at once because somebody else holds it."""
@@ -50,8 +52,8 @@ else:
 __all__ = ["forking_waits", "open_file", "read_at", "same_file", "try_lock", "unlock", "write_at"]
 
 
-def open_file(path: str, *, create: bool = False) -> io.FileIO:
-    """Open a lock file for reading and writing; `create` makes it, but never its folder.
+def open_file(path: str, *, create: bool = False, write: bool = True) -> io.FileIO:
+    """Open a lock file; `create` makes it, but never its folder. It can be locked without `write`.
 
     A file object and not a number: it closes itself when an exception, a signal's for one, loses
     it, and closing it twice is harmless.
@@ -60,7 +62,7 @@ def open_file(path: str, *, create: bool = False) -> io.FileIO:
         OSError: It cannot be opened.
     """
     with _opening:
-        file = open_raw(path, create=create)
+        file = open_raw(path, create=create, write=write)
         _opened.add(file)
     return file
 

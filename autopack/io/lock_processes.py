@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import signal
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from autopack.locks.record import Moment, Process
 from autopack.locks.verdict import Life
+from autopack.settings import mask, redact
 
 
 def now() -> Moment:
@@ -45,9 +47,17 @@ def _text(path: str) -> str:
         return ""
 
 
-def command(most: int = 72) -> str:
-    """Return the command line of this process, cut to `most` characters."""
-    return " ".join([Path(sys.argv[0] or "python").name, *sys.argv[1:]])[:most]
+def command() -> str:
+    """Return the command line of this process, without secrets."""
+    shown = [os.path.basename(sys.argv[0] or "python"), *map(_masked, sys.argv[1:])]
+    return redact(" ".join(shown))
+
+
+def _masked(argument: str) -> str:
+    flag, equals, value = argument.partition("=")
+    if equals and "://" in value and "://" not in flag:
+        return f"{flag}={mask(value)}"
+    return mask(argument) if "://" in argument else argument
 
 
 def look(pid: int) -> Life:
@@ -82,7 +92,12 @@ def kill(process: Process) -> bool:
     """Send SIGKILL to exactly this process; False when it is not there any more.
 
     The handle is opened before the start time is compared, so the pid cannot change hands.
+
+    Raises:
+        OSError: It may not be killed, or the system has no such handles.
     """
+    if not hasattr(os, "pidfd_open"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     try:
         handle = os.pidfd_open(process.pid)
     except ProcessLookupError:

@@ -16,7 +16,6 @@ from autopack.io import lock_files
 from autopack.io.lock_files import LockFiles
 from autopack.io.lock_kernel import forking_waits, open_file, try_lock, unlock
 from autopack.io.lock_watch import Seen, inspect
-from autopack.locks.lines import ago
 from autopack.locks.record import Record, encode
 
 Tell = Callable[[str], object]
@@ -114,10 +113,9 @@ class Waiting:
         seen = self._look()
         name, where = seen.name, _where(self.root)
         waited = time.monotonic() - self._began
-        heartbeat = f"; last heartbeat {ago(seen.verdict.beat_age_s)}" if seen.holder else ""
         guard = f"; its guard is held by pid {seen.guard_pid}" if seen.guard_pid else ""
         return Busy(
-            f"lock '{name}' is busy, waited {waited:.1f} s: {seen.line}{heartbeat}{guard}",
+            f"lock '{name}' is busy, waited {waited:.1f} s: {seen.line}{guard}",
             next_step=f"wait and run again, or look: python -m flows.locks status{where}; if it "
             f"is stuck: python -m flows.locks break {name} --generation {seen.generation} "
             f"--execute{where}",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from autopack.errors import Unreachable
 from autopack.io.lock_files import FOLDER, LockFiles, read_generation, read_records
 from autopack.io.lock_kernel import forking_waits, open_file, try_lock
 from autopack.io.lock_processes import FileId, Flock, file_id, flocks, look, me, mountinfo, now
@@ -15,7 +17,7 @@ from autopack.locks.filesystems import filesystem_of, is_network
 from autopack.locks.lines import holder_line
 from autopack.locks.names import RANKS, LockName, from_file, parse
 from autopack.locks.record import Moment, Record
-from autopack.locks.verdict import Kernel, Kind, Life, Observation, Verdict, alive, judge
+from autopack.locks.verdict import STALL_S, Kernel, Kind, Life, Observation, Verdict, alive, judge
 
 Table = dict[FileId, list[Flock]]
 
@@ -60,6 +62,7 @@ def inspect(
     *,
     slots: Collection[str] = (),
     earlier: Iterable[Seen] = (),
+    stall_s: float = STALL_S,
 ) -> list[Seen]:
     """Look at the workspace's locks, in canonical order.
 
@@ -68,16 +71,30 @@ def inspect(
         names: Which; None means every plain name and every other one that has a file.
         slots: Prefect limits of which a slot is taken.
         earlier: What this process saw before; ages are then counted on its own clock.
+        stall_s: How long a holder may go without progress before it is called stalled.
 
     Raises:
         UsageError: A name is none.
         Refused: A file was overwritten by something else.
-        OSError: A file cannot be read.
+        Unreachable: A file cannot be read.
     """
-    wanted = _present(root) if names is None else {parse(name) for name in names}
     before = {seen.name: seen for seen in earlier}
-    table = flocks()
-    return [_see(root, name, table, slots, before.get(name.text)) for name in sorted(wanted)]
+    with reachable(root):
+        wanted = _present(root) if names is None else {parse(name) for name in names}
+        given = _Look(root, flocks(), slots, stall_s)
+        return [_see(given, name, before.get(name.text)) for name in sorted(wanted)]
+
+
+@contextmanager
+def reachable(root: Path | str) -> Iterator[None]:
+    """Turn what the system says of lock files into the project's error."""
+    try:
+        yield
+    except OSError as error:
+        raise Unreachable(
+            f"locks of {root}: {error.strerror or error} ({error.filename or FOLDER})",
+            next_step="free disk space or fix the permissions, then run again",
+        ) from error
 
 
 def stale(root: Path | str, *, slots: Collection[str] = ()) -> list[Seen]:
@@ -97,11 +114,19 @@ def _present(root: Path | str) -> set[LockName]:
     return {name for name in found if name} | {parse(name) for name in RANKS}
 
 
-def _see(
-    root: Path | str, name: LockName, table: Table, slots: Collection[str], before: Seen | None
-) -> Seen:
-    files = LockFiles.of(root, name)
-    kernel = kernel_state(files, table)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is the same for every lock that is looked at."""
+
+    root: Path | str
+    table: Table
+    slots: Collection[str]
+    stall_s: float
+
+
+def _see(given: _Look, name: LockName, before: Seen | None) -> Seen:
+    files = LockFiles.of(given.root, name)
+    kernel = kernel_state(files, given.table)
     generation, records = read_guard(files)
     holders = _holders(kernel, records)
     at, holder = now(), holders[0] if holders else None
@@ -111,8 +136,8 @@ def _see(
         me=me(),
         life=look(holder.process.pid) if holder else Life(None),
         now=at,
-        slot_taken=name.limit in slots and name.limit == name.text,
-        filesystem=network_filesystem(root),
+        slot_taken=name.limit in given.slots and name.limit == name.text,
+        filesystem=network_filesystem(given.root),
         epoch=generation,
     )
     beat_at, move_at = at.mono, at.mono
@@ -125,13 +150,13 @@ def _see(
         name=name.text,
         kernel=kernel,
         generation=generation,
-        verdict=judge(observation),
+        verdict=judge(observation, given.stall_s),
         holders=holders,
         waiters=_waiters(records),
         state=observation.life.state,
         filesystem=observation.filesystem,
         limit=name.limit,
-        guard_pid=_guard_pid(files, table),
+        guard_pid=_guard_pid(files, given.table),
         at=at,
         beat_at=beat_at,
         move_at=move_at,
@@ -189,7 +214,7 @@ def kernel_state(files: LockFiles, table: Table) -> Kernel:
 
 
 def _ask(path: str) -> Kernel:
-    with forking_waits(), open_file(path) as file:
+    with forking_waits(), open_file(path, write=False) as file:
         if try_lock(file):
             return "free"
         return "shared" if try_lock(file, shared=True) else "exclusive"
@@ -206,7 +231,7 @@ def _guard_pid(files: LockFiles, table: Table) -> int | None:
 def read_guard(files: LockFiles) -> tuple[int, list[Record]]:
     """Return a lock's generation and its records, without taking the guard."""
     try:
-        with open_file(files.guard) as guard:
+        with open_file(files.guard, write=False) as guard:
             return read_generation(guard), [record for _, record in read_records(guard)]
     except FileNotFoundError:
         return 0, []

@@ -19,9 +19,11 @@ from filelock import FileLock, Timeout  # noqa: E402 - only there
 class _LockedFile(io.FileIO):
     """A lock file with the library's lock beside it: Windows locks bytes, and records are read."""
 
-    def __init__(self, path: str, *, create: bool) -> None:
+    def __init__(self, path: str, *, create: bool, write: bool) -> None:
         flags = os.O_RDWR | os.O_BINARY | os.O_NOINHERIT | (os.O_CREAT if create else 0)
-        super().__init__(path, "r+b", opener=lambda name, _flags: os.open(name, flags, 0o666))
+        super().__init__(
+            path, "r+b" if write else "rb", opener=lambda name, _flags: os.open(name, flags, 0o666)
+        )
         self.held = FileLock(f"{path}.held")
 
     def close(self) -> None:
@@ -29,9 +31,9 @@ class _LockedFile(io.FileIO):
         self.held.release(force=True)
 
 
-def open_raw(path: str, *, create: bool) -> io.FileIO:
+def open_raw(path: str, *, create: bool, write: bool) -> io.FileIO:
     """Open a lock file."""
-    return _LockedFile(path, create=create)
+    return _LockedFile(path, create=create, write=write)
 
 
 def try_lock(file: io.FileIO, *, shared: bool = False) -> bool:

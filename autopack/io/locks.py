@@ -34,17 +34,18 @@ from types import TracebackType
 from typing import TypeVar
 
 from autopack.deadline import Deadline
-from autopack.errors import Refused, Unreachable, UsageError
+from autopack.errors import Refused, UsageError
 from autopack.io import lock_heartbeat
 from autopack.io.lock_break import Broken, break_lock, kill_holder
 from autopack.io.lock_files import FOLDER, LockFiles
 from autopack.io.lock_hold import GUARD_WAIT_S, Hold
 from autopack.io.lock_processes import command, me, now
 from autopack.io.lock_waiting import Tell, Waiting
-from autopack.io.lock_watch import Seen, inspect, network_filesystem, stale
+from autopack.io.lock_watch import Seen, inspect, network_filesystem, reachable, stale
 from autopack.locks.errors import Fenced, LockOrderError
 from autopack.locks.names import LockName, Mode, check_order, ordered
 from autopack.locks.record import Record
+from autopack.settings import redact
 
 __all__ = [
     "Broken", "Fenced", "Grant", "LockOrderError", "MultiLock", "Owner", "Seen",
@@ -257,14 +258,8 @@ class MultiLock:
         grant = self._grants[name.text] = Grant(hold)
         hold.users.add(grant)
         if outer is None:
-            try:
+            with reachable(self._root):
                 self._wait_for(hold, until)
-            except OSError as error:
-                where = error.filename or hold.files.guard
-                raise Unreachable(
-                    f"lock '{name}': {error.strerror or error} ({where})",
-                    next_step="free disk space or fix the permissions, then run again",
-                ) from error
             lock_heartbeat.watch(hold)
 
     def _wait_for(self, hold: Hold, until: float) -> None:
@@ -299,7 +294,7 @@ class MultiLock:
             owner=self._owner.flow,
             flow_run_id=self._owner.flow_run_id,
             command=command(),
-            note=self._owner.note,
+            note=redact(self._owner.note),
             interval=lock_heartbeat.INTERVAL_S,
         )
 

@@ -10,7 +10,6 @@ import pytest
 
 from autopack.deadline import Deadline
 from autopack.errors import Busy, DeadlineExceeded, ExitCode, Unreachable, UsageError
-from autopack.io import lock_heartbeat
 from autopack.io.lock_files import FOLDER
 from autopack.io.locks import (
     Fenced,
@@ -163,7 +162,7 @@ def test_a_broken_grant_can_neither_write_nor_harm_the_next(tmp_path: Path, take
                 grant.check()
             with pytest.raises(Fenced):
                 grant.commit(lambda: written.append(1))
-            lock_heartbeat.beat_all()
+            grant.progress(9, 9, "late")
             old.release()
             assert kernel(tmp_path) == "exclusive"
             seen = inspect(tmp_path, ["docs"])[0]

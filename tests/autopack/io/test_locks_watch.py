@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def tree(root: Path) -> list[tuple[str, int, int]]:
 # --- looking ----------------------------------------------------------------------------------
 
 
-def test_looking_creates_and_changes_nothing(tmp_path: Path, take: Take) -> None:
+def test_looking_creates_and_changes_nothing(tmp_path: Path, take: Take, monkeypatch) -> None:
+    monkeypatch.setattr(lock_heartbeat, "beat_all", lambda: None)
     before = tree(tmp_path)
     assert [seen.verdict.kind for seen in inspect(tmp_path)] == [Kind.FREE] * 8
     assert stale(tmp_path) == []
@@ -193,3 +195,47 @@ def test_slots_run_out_without_harm(tmp_path: Path, take: Take) -> None:
                 return locks["docs"].commit(lambda: 1)
 
         assert elsewhere(other) == 1
+
+
+def test_a_look_needs_no_right_to_write(tmp_path: Path, take: Take, monkeypatch) -> None:
+    opened: list[str] = []
+    real = lock_kernel.open_raw
+
+    def watched(path: str, **options: bool) -> object:
+        opened.extend([path] if options["create"] or options["write"] else [])
+        return real(path, **options)
+
+    with take({"docs": "exclusive"}):
+        monkeypatch.setattr(lock_kernel, "open_raw", watched)
+        monkeypatch.setattr(lock_watch, "flocks", dict)
+        assert kernel(tmp_path) == "exclusive"
+    assert opened == []
+
+
+def test_what_cannot_be_read_is_unreachable(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER
+    folder.parent.mkdir()
+    (folder.parent / ".locks").mkdir()
+    (folder / "docs.guard").mkdir()
+    (folder / "docs.lock").touch()
+    with pytest.raises(Unreachable, match=r"Is a directory \(.*docs\.guard\)"):
+        inspect(tmp_path, ["docs"])
+
+
+def test_the_recorded_command_has_no_secrets(tmp_path: Path, take: Take, monkeypatch) -> None:
+    url = "postgresql://me:hunter2x@db/x"
+    arguments = ["/opt/flows/tidy.py", "--execute", "--database-url", url, f"--copy={url}"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with take({"docs": "exclusive"}):
+        holder = inspect(tmp_path, ["docs"])[0].holder
+    assert holder
+    shown = "tidy.py --execute --database-url postgresql://me:***@db/x --c"
+    assert holder.command.startswith(shown)
+    assert b"hunter2x" not in (tmp_path / FOLDER / "docs.guard").read_bytes()
+
+
+def test_the_stall_threshold_is_the_observers(tmp_path: Path, take: Take) -> None:
+    with take({"docs": "exclusive"}):
+        time.sleep(0.02)
+        assert inspect(tmp_path, ["docs"], stall_s=0.01)[0].verdict.kind is Kind.STALLED
+        assert inspect(tmp_path, ["docs"])[0].verdict.kind is Kind.HELD
