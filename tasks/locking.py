@@ -49,7 +49,7 @@ class Held:
         return {grant.name: grant.generation for grant in self._locks}
 
     def descriptors(self) -> tuple[int, ...]:
-        """Return the open lock files, for a command that must keep the locks if this process dies."""
+        """Return the open lock files, for a command that keeps the locks if this process dies."""
         return tuple(grant.fileno() for grant in self._locks)
 
     def guarded(self, name: str) -> AbstractContextManager[None]:

@@ -21,7 +21,7 @@ from autopack.io.lock_processes import now
 from autopack.io.lock_refs import Refs
 from autopack.locks.errors import Fenced
 from autopack.locks.names import LockName, check_order
-from autopack.locks.record import Record, encode
+from autopack.locks.record import Record, decode, encode
 
 GUARD_WAIT_S = 30.0
 """How long a commit waits for the guard, which others hold for milliseconds."""
@@ -141,6 +141,8 @@ class Hold:
     def _choose_slot(self, guard: io.FileIO) -> None:
         if self.record.mode == "exclusive":
             self._slot = 0
+            found = lock_files.read_slot(guard, 0)
+            self.found = decode(found) if any(found[:4]) else None
         else:
             self._slot = lock_files.free_slot(guard, self.record.process)
 
@@ -235,6 +237,17 @@ class Hold:
             self.record = self.record.progressed(now(), done, total, phase)
             self._publish()
 
+    def annotate(self, note: str) -> None:
+        """Change the record's note."""
+        with self._writing:
+            self.record = replace(self.record, note=note)
+            self._publish()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the lock file, for a child that shall hold the lock too."""
+        assert self._main is not None
+        return self._main.fileno()
+
     def _publish(self) -> None:
         """Write the record, unless the lock was broken: the slot is the next holder's then."""
         guard = self._guard
@@ -253,7 +266,8 @@ class Hold:
             with self._writing:
                 self._clear()
         finally:
-            if self._main is not None:
+            if self._main is not None and not self._main.closed:
+                unlock(self._main)  # a child that inherited the file would keep it locked
                 self._main.close()
 
     def _clear(self) -> None:

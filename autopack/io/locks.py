@@ -39,12 +39,13 @@ from autopack.io import lock_heartbeat
 from autopack.io.lock_break import Broken, break_lock, kill_holder
 from autopack.io.lock_files import FOLDER, LockFiles
 from autopack.io.lock_hold import GUARD_WAIT_S, Hold
-from autopack.io.lock_processes import command, me, now
+from autopack.io.lock_processes import command, look, me, now
 from autopack.io.lock_waiting import Tell, Waiting
 from autopack.io.lock_watch import Seen, inspect, network_filesystem, reachable, stale
 from autopack.locks.errors import Fenced, LockOrderError
 from autopack.locks.names import LockName, Mode, check_order, ordered
 from autopack.locks.record import Record
+from autopack.locks.verdict import alive
 from autopack.settings import redact
 
 __all__ = [
@@ -119,6 +120,26 @@ class Grant:
         """
         self._check_mine()
         self._hold.check()
+
+    @property
+    def predecessor(self) -> Record | None:
+        """The record of the holder before, if it is proven to have died without release."""
+        found = self._hold.found
+        dead = found and alive(found.process, me(), look(found.process.pid)) == "no"
+        return found if dead else None
+
+    def note(self, words: str) -> None:
+        """Change what the record notes beside the holder; status shows it."""
+        if self.held:
+            self._hold.annotate(words)
+
+    def fileno(self) -> int:
+        """Return the open lock file, for a child that shall hold the lock while it lives.
+
+        A child that has it keeps the lock when this process dies; `release` frees it for both.
+        """
+        self._check_mine()
+        return self._hold.fileno()
 
     def progress(self, done: int, total: int = 0, phase: str = "") -> None:
         """Show that the work moves: `done` of `total`, in `phase` (empty: the same as before)."""
