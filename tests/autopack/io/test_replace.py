@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from autopack.deadline import Deadline
-from autopack.errors import Busy, Refused, Unreachable
+from autopack.errors import Refused, Unreachable
 from autopack.io import replace
-from autopack.io.replace import only_writer, replace_file
+from autopack.io.replace import replace_file, sweep
+from autopack.locks.errors import Fenced
 from tests.support import session
 
 
@@ -27,7 +29,7 @@ def page(tmp_path: Path) -> Path:
 
 
 def put(page: Path, old: bytes | None, new: bytes) -> None:
-    replace_file(page.parents[1], f"docs/{page.name}", old, new)
+    replace_file(page.parents[1], f"docs/{page.name}", old, new, nullcontext)
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(page: Path) -> None:
@@ -76,23 +78,22 @@ def test_a_full_disk_leaves_the_old_file(page: Path, monkeypatch: pytest.MonkeyP
     assert os.listdir(page.parent) == ["A.md"]
 
 
-def test_another_writer_of_the_folder_is_waited_for_then_busy(
-    page: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replace, "WAIT_S", 0.05)
-    with (
-        only_writer(page.parent, Deadline.after(5)),
-        pytest.raises(Busy, match="another program is writing in docs/"),
-        only_writer(page.parent, Deadline.after(5)),
-    ):
-        pass
-    with only_writer(page.parent, Deadline.after(5)):
-        put(page, b"old", b"new")
+def test_a_lost_lock_refuses_the_write_and_leaves_nothing_behind(page: Path) -> None:
+    @contextmanager
+    def lost() -> Iterator[None]:
+        raise Fenced("lock 'docs' is lost")
+        yield
+
+    with pytest.raises(Fenced):
+        replace_file(page.parents[1], "docs/A.md", b"old", b"new", lost)
+    assert page.read_bytes() == b"old"
+    assert os.listdir(page.parent) == ["A.md"]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from contextlib import nullcontext
 from autopack.io import replace
 at, page = sys.argv[1], Path(sys.argv[2])
 real = getattr(os, at)
@@ -101,7 +102,7 @@ def dies(*args):
     real(*args)
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(os, at, dies)
-replace.replace_file(page.parents[1], "docs/A.md", b"old", b"new")
+replace.replace_file(page.parents[1], "docs/A.md", b"old", b"new", nullcontext)
 """
 
 
@@ -116,7 +117,7 @@ def test_kill_9_leaves_one_of_the_two_whole_and_the_next_writer_tidies_up(
     assert done.returncode == -signal.SIGKILL
     assert page.read_bytes() == left
     assert len(os.listdir(page.parent)) == 2
-    with only_writer(page.parent, Deadline.after(5)):
-        put(page, left, b"next")
+    sweep(page.parent)
+    put(page, left, b"next")
     assert os.listdir(page.parent) == ["A.md"]
     assert page.read_bytes() == b"next"
