@@ -63,6 +63,11 @@ def sot_counts(
             f"--check only reads, so it cannot take {'--execute' if execute else '--new'}",
             next_step="python -m flows.sot_counts --check",
         )
+    if (database_url or qdrant_host) and not index:
+        raise UsageError(
+            "--database-url and --qdrant-host name what --index compares",
+            next_step="python -m flows.sot_counts --index",
+        )
     wish = Wish.of(new, title, cells, text)
     counting = Counting(workspace, Deadline.after(max_seconds))
     targets = counts_index.Targets(counting, database_url, qdrant_host) if index else None
@@ -89,6 +94,7 @@ def _settle(report: Report, counting: Counting, wish: Wish | None, strict: bool)
     with report.step("plan"):
         entry = counts.plan(counting, wish)
     shown = plan_text(counting, entry, report.execute)
+    describe(report, counting.pages, entry, shown)
     if report.execute and counting.changes():
         with report.step("write-pages"):
             counts.write(counting, report.writes.files)

@@ -52,7 +52,7 @@ def _judged_prefix(finding: Finding, strict: bool) -> Finding:
     return Finding(
         "decision_prefix", "error" if strict else "warning", finding.path, finding.line,
         f"a decision under another prefix than DEC-###: {finding.message}",
-        'number it with: python -m flows.sot_counts --new decision --title "…"',
+        "give the heading a number of its own, DEC-###",
     )  # fmt: skip
 
 
@@ -70,7 +70,9 @@ def _add(counting: Counting, wish: Wish) -> Entry:
 
     ledger, pages = wish.ledger, counting.pages
     here = {file.ledger.path: file for file in pages.counted}
-    file = here.get(ledger.path) or ledger_file(ledger, compose.skeleton(ledger))
+    file = here.get(ledger.path)
+    if file is None or not file.data.strip():
+        file = ledger_file(ledger, compose.skeleton(ledger))
     for finding in pages.blocked:
         if finding.path == ledger.path:
             raise Refused(f"{finding.path}:{finding.line}: {finding.message}", finding.fix)
@@ -78,15 +80,25 @@ def _add(counting: Counting, wish: Wish) -> Entry:
     entry = compose.compose(ledger, ident, wish.draft, counting.now.date())
     grown = compose.insert(ledger, file.data, entry)
     counting.planned = counting.planned.with_ledger(ledger_file(ledger, grown))
+    counting.grown = ledger.path
     return entry
 
 
 @task(**policy.IDEMPOTENT_WRITE)
 def write(counting: Counting, written: list[str]) -> None:
-    """Replace every file that changes, each whole and only if it still holds what was read."""
-    from autopack.io.replace import replace_file
+    """Replace every file that changes, each whole and only if it still holds what was read.
 
-    for path, (old, new) in counting.changes().items():
+    All of them are looked at before the first is written, and a ledger with a new entry is written
+    last: whatever goes wrong before, the same command can be run again.
+    """
+    from autopack.io.replace import check_replaceable, replace_file
+
+    changes = counting.changes()
+    for path, (old, _) in changes.items():
+        if path not in written:
+            check_replaceable(counting.root, path, old)
+    for path in sorted(changes, key=lambda path: path == counting.grown):
+        old, new = changes[path]
         if path not in written:
             counting.deadline.check(f"writing {path}")
             replace_file(counting.root, path, old, new, counting.fence)

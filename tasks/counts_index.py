@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -104,4 +105,8 @@ def _gone(found: Difference, vectors: VectorIndex) -> Iterator[Gap]:
 
 def _flag(name: str, target: Target) -> str:
     """Return the flag that names the same target again; a default needs none."""
-    return f" {name} {target.shown}" if target.source == name else ""
+    if target.source != name:
+        return ""
+    if "***" in target.shown:
+        return f" {name} …  (the password is not shown)"
+    return f" {name} {shlex.quote(target.shown)}"

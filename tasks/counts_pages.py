@@ -29,7 +29,7 @@ class Pages:
         return [file for file in self.ledgers if file.ledger.prefix]
 
     @property
-    def bytes(self) -> dict[str, bytes]:
+    def contents(self) -> dict[str, bytes]:
         """Every file's bytes, by path."""
         return {file.ledger.path: file.data for file in self.ledgers} | dict(self.others)
 
@@ -80,8 +80,6 @@ class Pages:
                 data = generate.mend_summary(data, end, ledger, self.truth, now)
             if data != file.data:
                 done = done.with_ledger(ledger_file(ledger, data))
-        if None in self.truth.values():
-            return done
         others = {
             name: generate.mend_readme(data, self.truth, now, self._latest_title)
             if (name, "readme") in wrong

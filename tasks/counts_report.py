@@ -18,6 +18,10 @@ EVENT = "autopack.sot.drift"
 """The Prefect event of a run that found drift; `prefect.yaml` starts a sync from it."""
 
 
+_DRIFTS = frozenset({"meta", "summary", "readme", "navigation", "database", "vectors"})
+"""What the code of a finding begins with if something has drifted."""
+
+
 def describe(report: Report, pages: Pages, entry: Entry | None, plan: str) -> None:
     """Put the counts, every claim that is not true, and the plan into the report."""
     report.counts = {file.ledger.stem: file.census.counts.as_json() for file in pages.ledgers}
@@ -98,7 +102,7 @@ def emit_drift(counting: Counting, findings: Iterable[Finding]) -> None:
     from autopack.io.git import checkout_id
     from tasks.engine import inside_prefect
 
-    codes = sorted({f.code for f in findings if f.severity != "info"})
+    codes = sorted({f.code for f in findings if f.code.partition("_")[0] in _DRIFTS})
     if not codes or not inside_prefect():
         return
     from prefect.events import emit_event
@@ -109,5 +113,5 @@ def emit_drift(counting: Counting, findings: Iterable[Finding]) -> None:
             "prefect.resource.id": f"autopack.workspace.{checkout_id(counting.root)}",
             "prefect.resource.name": counting.root.name,
         },
-        payload={"codes": codes, "workspace": counting.root.name},
+        payload={"codes": codes, "workspace": str(counting.root)},
     )

@@ -39,7 +39,7 @@ class Wish:
             UsageError: A flag is missing, or has no use without `--new`.
         """
         if new is None:
-            if title or cells or text:
+            if title is not None or cells or text is not None:
                 raise UsageError(
                     "--title, --cells and --text describe a new entry",
                     next_step="add --new build, --new decision or --new debug",
@@ -63,10 +63,10 @@ class Wish:
     def command(self) -> str:
         """Return the command that asks for the same entry."""
         new = next(word for word, prefix in NEW.items() if prefix == self.ledger.prefix)
-        words = ["python", "-m", "flows.sot_counts", "--new", new, "--title", self.draft.title]
+        words = ["python", "-m", "flows.sot_counts", "--new", new, f"--title={self.draft.title}"]
         cells = [f"{name}={value}" for name, value in self.draft.cells.items()]
         words += ["--cells", *cells] if cells else []
-        words += ["--text", self.draft.text] if self.draft.text else []
+        words += [f"--text={self.draft.text}"] if self.draft.text else []
         return shlex.join(words)
 
 
@@ -79,6 +79,7 @@ class Counting:
         self.now = datetime.now(UTC)
         self.pages = Pages((), {})
         self.planned = self.pages
+        self.grown = ""  # the ledger that a new entry goes into
         self._held: Held | None = None
 
     @contextmanager
@@ -102,7 +103,7 @@ class Counting:
 
     def changes(self) -> dict[str, tuple[bytes | None, bytes]]:
         """Return what is planned to change: old and new bytes by path."""
-        before, after = self.pages.bytes, self.planned.bytes
+        before, after = self.pages.contents, self.planned.contents
         return {
             path: (before.get(path), data)
             for path, data in after.items()

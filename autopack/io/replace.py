@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,26 +32,51 @@ def replace_file(root: Path, name: str, old: bytes | None, new: bytes, fence: Fe
             was lost.
         Unreachable: The disk is full, or the folder cannot be written.
     """
+    path = _inside(root, name)
+    try:
+        with _written(path, new) as made, fence():
+            _still(path, name, old)
+            os.replace(made, path)
+    except OSError as error:
+        raise _failed(name, error) from error
+    with contextlib.suppress(OSError):  # the file is there; only its name may not be on disk yet
+        _sync_folder(path.parent)
+
+
+def check_replaceable(root: Path, name: str, old: bytes | None) -> None:
+    """Raise what `replace_file` would raise now, without writing."""
+    path = _inside(root, name)
+    try:
+        _still(path, name, old)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _failed(name, error) from error
+
+
+def _inside(root: Path, name: str) -> Path:
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
         raise Refused(
             f"{name} is a link out of the workspace", next_step=f"make {name} a plain file"
         )
-    try:
-        with _written(path, new) as made, fence():
-            if _digest(path) != (None if old is None else sha256(old).digest()):
-                raise Refused(
-                    f"{name} has changed since it was read; nothing was written to it",
-                    next_step="run the same command again",
-                )
-            os.replace(made, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise Unreachable(
-            f"{name}: {error.strerror or error}; it holds what it held before",
-            next_step="free disk space or fix the permissions, then run again",
-            permanent=True,
-        ) from error
+    return path
+
+
+def _still(path: Path, name: str, old: bytes | None) -> None:
+    if _digest(path) != (None if old is None else sha256(old).digest()):
+        raise Refused(
+            f"{name} has changed since it was read; nothing was written to it",
+            next_step="run the same command again",
+        )
+
+
+def _failed(name: str, error: OSError) -> Unreachable:
+    return Unreachable(
+        f"{name}: {error.strerror or error}; it holds what it held before",
+        next_step="free disk space or fix the permissions, then run again",
+        permanent=True,
+    )
 
 
 def _digest(path: Path) -> bytes | None:
@@ -99,4 +125,5 @@ def _sync_folder(path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what killed writers of a folder left; only for the one who holds its lock."""
     for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-        left.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder of that name is nobody's
+            left.unlink()

@@ -1,7 +1,8 @@
 """Where a page's generator-owned blocks are: META, the in-file summary, the README summary.
 
-A block's marker begins its line at column 0. In a ledger only the part before the first h2 counts;
-elsewhere text inside a code fence that ends is an example, not a block.
+A block's marker begins its line; up to three blanks, or a BOM, may stand before it. In a ledger
+only the part before the first h2 counts; elsewhere text inside a code fence that ends is an
+example, not a block.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from autopack.sot.segment import closed_fences
 Place = Literal["meta", "summary", "readme"]
 Problem = Literal["missing", "duplicated", "unclosed"]
 
+_OPEN = rb"^(?:\xef\xbb\xbf)?[ \t]{0,3}<!--[ \t]*"
 _MARKERS: dict[Place, tuple[re.Pattern[bytes], re.Pattern[bytes]]] = {
-    "meta": (re.compile(rb"^<!-- META\b", re.M), re.compile(rb"-->")),
+    "meta": (re.compile(_OPEN + rb"META\b", re.M), re.compile(rb"-->")),
     "summary": (
-        re.compile(rb"^<!-- AUTO-GENERATED SUMMARY\b[^\n]*?-->", re.M),
-        re.compile(rb"^<!-- END AUTO-GENERATED SUMMARY -->", re.M),
+        re.compile(_OPEN + rb"AUTO-GENERATED SUMMARY\b[^\n]*?-->", re.M),
+        re.compile(_OPEN + rb"END AUTO-GENERATED SUMMARY[ \t]*-->", re.M),
     ),
     "readme": (
-        re.compile(rb"^<!-- SOT_SUMMARY_START -->", re.M),
-        re.compile(rb"^<!-- SOT_SUMMARY_END -->", re.M),
+        re.compile(_OPEN + rb"SOT_SUMMARY_START[ \t]*-->", re.M),
+        re.compile(_OPEN + rb"SOT_SUMMARY_END[ \t]*-->", re.M),
     ),
 }
 MARKS: dict[Place, str] = {

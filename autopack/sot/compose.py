@@ -9,15 +9,16 @@ from datetime import date
 
 from autopack.errors import Refused, UsageError
 from autopack.sot.counts import Census, take_census
+from autopack.sot.diagnose import blocking
 from autopack.sot.generate import Splice, apply
 from autopack.sot.ids import sort_key
 from autopack.sot.ledgers import Ledger
-from autopack.sot.segment import segment
+from autopack.sot.segment import Fences, cells_of, closed_fences, segment
 from autopack.sot.segments import Kind, Segments
 
 _DEFAULTS = {"DEC": {"Status": "Proposed"}, "DBG": {"Severity": "MEDIUM", "Status": "Open"}}
 _INDEX_HEAD = re.compile(
-    rb"^##[ \t]+INDEX\b[^\n]*\n(?:(?!##)[^|\n]*\n)*\|[^\n]*\n\|(?=[^\n]*-)[ \t:|-]*(?:\r?\n|\Z)",
+    rb"^##[ \t]+INDEX\b[^\n]*\n(?:(?!##)[^|\n]*\n)*(\|[^\n]*)\n\|(?=[^\n]*-)[ \t:|-]*(?:\r?\n|\Z)",
     re.M | re.I,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -51,7 +52,8 @@ def next_id(ledger: Ledger, census: Census, texts: Sequence[bytes]) -> str:
     number = sort_key(census.latest)[0] + 1 if census.latest else 1
     while number in taken:
         number += 1
-    return f"{ledger.prefix}-{number:03d}"
+    digits = (census.latest or "").removeprefix(f"{ledger.prefix}-").partition(".")[0]
+    return f"{ledger.prefix}-{number:0{max(3, len(digits))}d}"
 
 
 def compose(ledger: Ledger, ident: str, draft: Draft, today: date) -> Entry:
@@ -92,7 +94,7 @@ def _named_cells(ledger: Ledger, cells: Mapping[str, str]) -> Iterator[tuple[str
 
 def _line(flag: str, words: str) -> str:
     words = words.strip()
-    if not words or _CONTROL.search(words):
+    if not words or _CONTROL.search(words) or any("\ud800" <= char <= "\udfff" for char in words):
         raise UsageError(
             f"{flag} must be one line of text", next_step="python -m flows.sot_counts --help"
         )
@@ -111,26 +113,40 @@ def insert(ledger: Ledger, data: bytes, entry: Entry) -> bytes:
             section.
     """
     segments = segment(ledger, data)
-    head = _INDEX_HEAD.search(data)
-    if head is None:
-        raise Refused(
-            f"{ledger.path} has no INDEX table to put a row into",
-            next_step=f"write it: ## INDEX, | {' | '.join(ledger.columns)} |, |{'---|' * 5}",
-        )
-    eol = b"\r\n" if data[: head.end()].endswith(b"\r\n") else b"\n"
-    row = Splice(*_row_place(segments, head.end()), _ends(data, head.end(), eol, entry.row) + eol)
-    at = _section_place(segments)
+    head = _index_head(ledger, data)
+    eol = b"\r\n" if head[0].endswith(b"\r\n") else b"\n"
+    at = _row_place(segments, head.end())
+    row = (b"" if data[:at].endswith(b"\n") else eol) + entry.row.encode() + eol
     level = "## " if _stand_at_h2(segments) else "### "
     section = f"{level}{entry.section.removeprefix('### ')}\n".encode().replace(b"\n", eol)
-    lead = b"" if at < len(data) else _blank_line_before(data, eol)
-    trail = eol if at < len(data) else b""
-    grown = apply(data, [row, Splice(at, at, lead + section + trail)])
-    _check(ledger, segments, grown, entry)
+    below = _section_place(segments)
+    if below < len(data):
+        section += eol
+    whole = apply(data, [Splice(at, at, row)])
+    below += len(whole) - len(data) if below >= at else 0
+    lead = _blank_line_before(whole[:below], eol)
+    grown = apply(whole, [Splice(below, below, lead + section)])
+    _check(segments, grown, ledger, entry.ident, section)
     return grown
 
 
-def _ends(data: bytes, at: int, eol: bytes, row: str) -> bytes:
-    return (b"" if data[:at].endswith(b"\n") else eol) + row.encode()
+def _index_head(ledger: Ledger, data: bytes) -> re.Match[bytes]:
+    """Return the INDEX heading with the head of its table; examples in fences are none."""
+    fences = closed_fences(data)
+    found = (
+        match
+        for match in _INDEX_HEAD.finditer(data)
+        if not any(start <= match.start() < end for start, end in fences)
+    )
+    head = next(found, None)
+    columns = len(ledger.columns)
+    if head is None or len(cells_of(head[1].strip())) != columns + 2:
+        what = f"INDEX table of {columns} columns"
+        raise Refused(
+            f"{ledger.path} has no {what} to put a row into",
+            next_step=f"write it: ## INDEX, | {' | '.join(ledger.columns)} |, |{'---|' * columns}",
+        )
+    return head
 
 
 def _descending(segments: Segments, kind: Kind) -> bool:
@@ -139,19 +155,22 @@ def _descending(segments: Segments, kind: Kind) -> bool:
     return len(numbers) < 2 or numbers[0] >= numbers[-1]
 
 
-def _row_place(segments: Segments, top: int) -> tuple[int, int]:
+def _row_place(segments: Segments, top: int) -> int:
     if _descending(segments, Kind.ROW):
-        return top, top
-    last = len(segments) - 1 - segments.kinds[::-1].index(Kind.ROW)
-    end = segments.span(last, last + 1)[1]
-    return end, end
+        return top
+    return _end_of_last(segments, Kind.ROW)
 
 
 def _section_place(segments: Segments) -> int:
     if _descending(segments, Kind.SECTION):
         at = segments.kinds.find(Kind.SECTION)
         return segments.starts[at] if at >= 0 else len(segments.data)
-    return len(segments.data)
+    return _end_of_last(segments, Kind.SECTION)
+
+
+def _end_of_last(segments: Segments, kind: Kind) -> int:
+    last = segments.kinds.rfind(kind)
+    return segments.span(last, last + 1)[1]
 
 
 def _stand_at_h2(segments: Segments) -> bool:
@@ -165,16 +184,32 @@ def _blank_line_before(data: bytes, eol: bytes) -> bytes:
     return eol if data.endswith(b"\n") else eol + eol
 
 
-def _check(ledger: Ledger, before: Segments, grown: bytes, entry: Entry) -> None:
-    """Refuse an insertion that is not read back as exactly one more row and section."""
-    old, new = take_census(ledger, before), take_census(ledger, segment(ledger, grown))
-    more = (new.rows - old.rows, new.sections - old.sections)
-    one = {entry.ident: 1}
-    if more != (one, one) or old.rows - new.rows or old.sections - new.sections:
+def _check(before: Segments, grown: bytes, ledger: Ledger, ident: str, section: bytes) -> None:
+    """Refuse an entry that is not read back as itself, or changes how the rest is read."""
+    after = segment(ledger, grown)
+    old, new = take_census(ledger, before), take_census(ledger, after)
+    one, written = {ident: 1}, (Kind.SECTION, ident)
+    at = next((i for i, k in enumerate(after.kinds) if (k, after.idents[i]) == written), None)
+    whole = (
+        (new.rows - old.rows, new.sections - old.sections) == (one, one)
+        and (new.strays, new.kinds[Kind.NON_ID_ROW]) == (old.strays, old.kinds[Kind.NON_ID_ROW])
+        and at is not None
+        and after.content(at).strip() == section.strip()
+        and len(after.notes) == len(before.notes)
+        and not next(iter(blocking(ledger, grown)), None)
+        and not _left_open(section)
+    )
+    if not whole:
         raise Refused(
-            f"{ledger.path}: {entry.ident} would not be read back as one row and one section",
-            next_step="add it by hand, then run: python -m flows.sot_counts",
+            f"{ledger.path}: {ident} would not be read back as one row and one section",
+            next_step="leave headings, tables, conflict markers and open fences out of --text",
         )
+
+
+def _left_open(section: bytes) -> bool:
+    """Tell whether a code fence or a comment of a section would swallow what follows it."""
+    fence = Fences(section).open_at(0, len(section))
+    return fence is not None or section.rfind(b"<!--") > section.rfind(b"-->")
 
 
 def skeleton(ledger: Ledger) -> bytes:

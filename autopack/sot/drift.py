@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -128,9 +127,13 @@ class _Page:
     def __init__(self, path: str, data: bytes, truth: Truth) -> None:
         self.path, self.data, self.truth = path, data, truth
         self.found: list[Drift] = []
+        self._counted = (0, 1)
 
     def line(self, offset: int) -> int:
-        return self.data.count(b"\n", 0, offset) + 1
+        """Return an offset's line; counting goes on where it stopped, for thousands of claims."""
+        at, line = self._counted if self._counted[0] <= offset else (0, 1)
+        self._counted = (offset, line + self.data.count(b"\n", at, offset))
+        return self._counted[1]
 
     def owned(self, place: Place, limit: int | None, quiet: bool = False) -> Block | None:
         """Return the block of a place, or note why there is none to own."""
@@ -158,26 +161,28 @@ class _Page:
         self, claims: Iterable[Claim], wanted: Sequence[tuple[Ledger, str]], block: Block | None
     ) -> None:
         """Judge claims one by one, then say what a block should state and does not."""
-        seen: Counter[tuple[str, str]] = Counter()
+        seen: dict[tuple[str, str], int] = {}
         vague = set()
         for claim in claims:
             counts = self.truth.get(claim.ledger.prefix)
             if counts is None:
-                self._about_nothing(claim, block)
+                self._about_nothing(claim)
                 continue
             if claim.count is None:
                 vague.add(claim.ledger.stem)
                 self._unnamed(claim, counts, block)
                 continue
-            # A META block has one total, whichever count it says it is.
+            # A META block has one total, whichever counts its line names.
             key = (claim.ledger.stem, "index_entries" if claim.place == "meta" else claim.count)
-            seen[key] += 1
-            if block and seen[key] == 2:
+            again = key in seen and (claim.place != "meta" or seen[key] != claim.offset)
+            seen.setdefault(key, claim.offset)
+            if block and again:
                 self._add(claim, "duplicated", f"states {_shown(claim.count)} twice", block)
             self._compare(claim, getattr(counts, claim.count), block)
         for ledger, name in wanted:
             counts = self.truth.get(ledger.prefix)
-            if block and counts and not seen[ledger.stem, name] and ledger.stem not in vague:
+            stated = (ledger.stem, name) in seen or ledger.stem in vague
+            if block and counts and not stated:
                 self._absent(block, ledger, name, getattr(counts, name))
 
     def _compare(self, claim: Claim, true: int | str, block: Block | None) -> None:
@@ -191,21 +196,26 @@ class _Page:
         stem = claim.ledger.stem
         words = f"{claim.words!r} does not say which count it is; {stem} has {which}"
         self._add(claim, "unnamed", words, block, which)
-        if claim.value not in {getattr(counts, name) for name in names}:
+        possible = {getattr(counts, name) for name in names}
+        if claim.place != "navigation" and claim.value not in possible:
             self._add(claim, "drift", f"claims {claim.words!r}; true is {which}", block, which)
 
-    def _about_nothing(self, claim: Claim, block: Block | None) -> None:
+    def _about_nothing(self, claim: Claim) -> None:
         if claim.ledger.prefix in self.truth:
             return  # its ledger cannot be counted, which is a finding of its own
         words = f"claims {claim.words!r}; {claim.ledger.path} does not exist"
-        self._add(claim, "drift", words, block if claim.place == "readme" else None)
+        self._add(claim, "drift", words, None)
 
     def _absent(self, block: Block, ledger: Ledger, name: str, true: int | str) -> None:
         words = f"does not state {_shown(name)} of {ledger.stem}, {true} ({name})"
         self.found.append(
             Drift(block.place, "missing", self.path, self.line(block.opened), words, ledger, name,
-                  None, true, mendable=True)
+                  None, true, mendable=self._may_mend(block))
         )  # fmt: skip
+
+    def _may_mend(self, block: Block) -> bool:
+        """A README block states every ledger, so all of them must be countable."""
+        return block.place != "readme" or None not in self.truth.values()
 
     def _add(
         self, claim: Claim, problem: Problem, words: str, block: Block | None,
@@ -214,7 +224,7 @@ class _Page:
         line = self.line(claim.offset)
         self.found.append(
             Drift(claim.place, problem, self.path, line, words, claim.ledger, claim.count,
-                  claim.value, true, mendable=block is not None)
+                  claim.value, true, mendable=block is not None and self._may_mend(block))
         )  # fmt: skip
 
 

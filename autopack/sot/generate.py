@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from autopack.sot.blocks import Block, find_block
-from autopack.sot.claims import claim_bullets, meta_claims, summary_lines
+from autopack.sot.claims import meta_claims, readme_claims, summary_lines
 from autopack.sot.counts import Counts
 from autopack.sot.drift import Truth, required
 from autopack.sot.ledgers import COUNTED, Ledger
@@ -47,16 +47,18 @@ def mend_meta(data: bytes, preamble: int, ledger: Ledger, truth: Truth, now: dat
     counts = truth.get(ledger.prefix)
     if block is None or counts is None:
         return data
-    splices, own = [], 0
+    splices, own = [], None
     for claim in meta_claims(data, block):
-        own += claim.ledger is ledger
+        if claim.ledger is ledger and own is None:
+            own = claim.offset
         known = truth.get(claim.ledger.prefix)
-        if claim.ledger is ledger and own > 1:
-            splices.append(Splice(claim.offset, _after_line(data, claim.span[1]), b""))
+        if claim.ledger is ledger and claim.offset != own:
+            again = Splice(claim.offset, _after_line(data, claim.span[1]), b"")
+            splices += [again] if again not in splices else []
         elif known is not None:
             value = str(getattr(known, claim.count or "")).encode()
             splices.append(Splice(*claim.span, value))
-    if not own:
+    if own is None:
         splices.append(_first_line(data, block, f"{ledger.total_key}: {counts.index_entries}"))
     stamp = _META_STAMP.search(data, block.start, block.end)
     if stamp:
@@ -108,18 +110,24 @@ def mend_readme(data: bytes, truth: Truth, now: datetime, title: Callable[[Ledge
     bullets = eol.join(line.encode() for line in readme_lines(truth, title))
     stamp = f"**Last Updated**: {now:%Y-%m-%d %H:%M}".encode()
     found = _STAMP.search(data, block.start, block.end)
-    claims = claim_bullets(data, block)
     splices = [Splice(found.start(), found.end(), stamp)] if found else []
-    if claims:
-        head, *more = claims
-        splices.append(Splice(head.start(), head.end(), bullets))
-        splices += [Splice(m.start(), _after_line(data, m.end()), b"") for m in more]
+    lines = _claim_lines(data, block, truth)
+    if lines:
+        (first, end), *more = lines
+        splices.append(Splice(first, end, bullets + eol))
+        splices += [Splice(start, after, b"") for start, after in more]
     else:
         at = block.end
         lead = b"" if data[at - 1 : at] == b"\n" else eol
         lead += b"" if found else stamp + eol + eol
         splices.append(Splice(at, at, lead + bullets + eol))
     return apply(data, splices)
+
+
+def _claim_lines(data: bytes, block: Block, truth: Truth) -> list[tuple[int, int]]:
+    """Return the lines of a block that state counts of ledgers that exist."""
+    stated = (c.offset for c in readme_claims(data, block) if c.ledger.prefix in truth)
+    return [(start, _after_line(data, start)) for start in dict.fromkeys(stated)]
 
 
 def readme_lines(truth: Truth, title: Callable[[Ledger], str]) -> Iterator[str]:
@@ -143,7 +151,7 @@ def _first_line(data: bytes, block: Block, text: str) -> Splice:
     at = data.find(b"\n", block.start, block.end) + 1
     if at:
         return Splice(at, at, text.encode() + eol)
-    return Splice(block.start, block.end, eol + text.encode() + eol)
+    return Splice(block.end, block.end, eol + text.encode() + eol)
 
 
 def _after_line(data: bytes, offset: int) -> int:

@@ -93,3 +93,4 @@ def test_drift_starts_a_sync(full_server: FullServer, make_workspace, run_flow) 
         started = [run for run in runs if run["created_by"]["type"] == "AUTOMATION"]
         time.sleep(0.3)
     assert [run["parameters"]["mode"] for run in started] == ["db-only"]
+    assert [run["parameters"]["workspace"] for run in started] == [str(root)]

@@ -195,7 +195,7 @@ def test_a_new_entry_is_shown_then_written_and_leaves_no_drift(counts, workspace
     assert shown.returncode == 0
     assert everything(workspace) == before
     assert shown.report["entry"]["id"] == "DEC-003"
-    assert "--new decision --title 'Keep | it'" in shown.report["next_steps"][0]["command"]
+    assert "--new decision '--title=Keep | it'" in shown.report["next_steps"][0]["command"]
     done = counts(*ask, "--execute")
     assert done.returncode == 0, done.stderr
     text = (workspace / "docs/ARCHITECTURE_DECISIONS.md").read_text()

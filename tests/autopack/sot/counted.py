@@ -69,7 +69,7 @@ def true_files() -> dict[str, bytes]:
         b"# Index\n\n- `docs/BUILD_HISTORY.md`: 3 build entries, 2 unique builds\n"
         b"- `docs/DEBUG_LOG.md`: 2 debug entries; the last 5 builds are elsewhere\n"
     )
-    return pages(files).mended(NOW).bytes
+    return pages(files).mended(NOW).contents
 
 
 def said(files: dict[str, bytes]) -> list[str]:

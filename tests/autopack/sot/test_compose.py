@@ -91,7 +91,41 @@ def test_a_ledger_without_a_table_is_refused() -> None:
         grown(BUILD, "# B\n\n## BUILD-1: x\n", Draft("t", {}))
 
 
-def test_an_entry_that_would_be_read_back_as_more_is_refused() -> None:
-    text = skeleton(BUILD).decode()
+@pytest.mark.parametrize(
+    "text",
+    ["text\n\n## BUILD-077: smuggled", "x\n<<<<<<< ours\ny", "| 2026-01-01 | BUILD-099 | y |",
+     "## Other", "# Other", "## DEC-9", "```\nopen", "<!-- open"],
+)  # fmt: skip
+def test_a_text_that_would_not_be_read_back_as_itself_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="would not be read back"):
-        grown(BUILD, text, Draft("t", {}, "text\n\n## BUILD-077: smuggled"))
+        grown(BUILD, skeleton(BUILD).decode(), Draft("t", {}, text))
+
+
+@pytest.mark.parametrize("text", ["```\ncode\n## x\n```", "#### deeper", "| a | b |\n|---|---|\n"])
+def test_ordinary_markdown_is_taken_as_it_is(text: str) -> None:
+    assert text.strip() in grown(BUILD, skeleton(BUILD).decode(), Draft("t", {}, text))
+
+
+def test_a_table_of_other_columns_is_refused() -> None:
+    text = "# B\n\n## INDEX\n\n| BUILD-ID | Date |\n|---|---|\n"
+    with pytest.raises(Refused, match="no INDEX table of 5 columns"):
+        grown(BUILD, text, Draft("t", {}))
+
+
+def test_an_example_in_a_fence_is_no_table() -> None:
+    example = "```\n## INDEX\n\n| a | b | c | d | e |\n|---|---|---|---|---|\n```\n\n"
+    new = grown(BUILD, HEAD.replace("# B\n\n", f"# B\n\n{example}"), Draft("t", {}))
+    assert new.index("BUILD-001") > new.index("Timestamp")
+
+
+def test_an_ascending_ledger_may_end_with_its_last_row_or_with_references() -> None:
+    rows = "| d | BUILD-1 | p | s | f |\n| d | BUILD-2 | p | s | f |"
+    sections = "# B\n\n## BUILD-1: x\n\n## BUILD-2: y\n\nt\n\n## References\n\nr\n\n"
+    new = grown(BUILD, sections + HEAD.removeprefix("# B\n\n") + rows, Draft("t", {}))
+    assert new.endswith("| 2026-11-24 | BUILD-003 | t | - | - |\n")
+    assert new.index("BUILD-2: y") < new.index("## BUILD-003 |") < new.index("## References")
+
+
+def test_the_width_of_ids_is_kept() -> None:
+    data = b"# D\n\n## DEC-0012: x\n"
+    assert next_id(DEC, take_census(DEC, segment(DEC, data)), [data]) == "DEC-0013"

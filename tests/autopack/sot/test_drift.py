@@ -113,8 +113,8 @@ def test_planted_drift_is_found_and_mended(
     ), found
     assert all(claim.path in line for line in found)
     mended = pages(files).mended(NOW)
-    assert said(mended.bytes) == []
-    assert mended.mended(NOW).bytes == mended.bytes
+    assert said(mended.contents) == []
+    assert mended.mended(NOW).contents == mended.contents
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=str)
@@ -192,7 +192,7 @@ def test_a_ledger_with_conflict_markers_is_not_counted_and_nothing_is_mended_fro
     found = pages(files)
     assert [finding.code for finding in found.blocked] == ["conflict_markers"]
     assert said(files) == [f"error readme_drift {README}:12"]
-    assert found.mended(NOW).bytes == files
+    assert found.mended(NOW).contents == files
 
 
 def test_counts_of_a_ledger_that_is_gone_are_drift() -> None:
@@ -200,4 +200,112 @@ def test_counts_of_a_ledger_that_is_gone_are_drift() -> None:
     del files[DBG]
     assert said(files) == ["error readme_drift README.md:12", "error readme_drift README.md:13",
                            f"error navigation_drift {INDEX}:4"]  # fmt: skip
-    assert b"Debug" not in pages(files).mended(NOW).bytes[README]
+    assert pages(files).mended(NOW).contents == files, "a lost ledger is not laundered into truth"
+
+
+def in_block(line: str) -> list[str]:
+    """Return what is said of one more line in the README block."""
+    files = true_files()
+    end = b"<!-- SOT_SUMMARY_END -->"
+    files[README] = files[README].replace(end, line.encode() + b"\n" + end)
+    return [found.rpartition(" ")[0] for found in said(files)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["- **Build status**: passing", "- **Build system**: GNU make 4.3", "- **Coverage**: 91 %",
+     "- **Known issues**: see the [tracker](x)", "- **Debug mode**: off", "Since 2024.",
+     "- **Next decision**: move to Postgres 16", "  counted on Monday", "### Decisions"],
+)  # fmt: skip
+def test_a_line_that_states_no_count_is_no_claim_and_stays(line: str) -> None:
+    assert in_block(line) == []
+    files = true_files()
+    start = b"<!-- SOT_SUMMARY_START -->\n"
+    files[README] = files[README].replace(start, start + line.encode() + b"\n")
+    files[README] = files[README].replace(b"entries**: 3", b"entries**: 4")
+    mended = pages(files).mended(NOW).contents[README]
+    assert line.encode() + b"\n" in mended
+    assert b"entries**: 3" in mended
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["- Builds: 99", "* Build entries: 99", "**Build entries**: 99", "  - **Build entries**: 99",
+     "| Builds | 99 |", "- __Build entries__: 99", "- 99 builds, 88 decisions", "Total: 99 builds",
+     "- **Build entries**: 3k", "- **Build entries**: 3+", "- **Last build**: BUILD-9"],
+)  # fmt: skip
+def test_a_wrong_count_in_any_other_shape_is_found_and_mended(line: str) -> None:
+    assert [found for found in in_block(line) if found.startswith("error readme_")]
+    files = true_files()
+    for old in (b"- **Build entries**: 3", b"- **Unique builds**: 2"):
+        files[README] = files[README].replace(old, line.encode())
+    assert said(pages(files).mended(NOW).contents) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Each phase adds 4 build entries", "See the 5 builds in BUILD_HISTORY.md that touch tidy",
+     "`BUILD_HISTORY.md`: `99 build entries`", "BUILD_HISTORY.md <!-- 99 build entries -->",
+     "Phase 2 decisions are in ARCHITECTURE_DECISIONS.md", "BUILD_HISTORY.md since 2024, v2, 3.1",
+     "    BUILD-163 in BUILD_HISTORY.md, 2026-01-03", "BUILD_HISTORY.md holds 3 entries"],
+)  # fmt: skip
+def test_prose_that_states_no_count_raises_no_alarm(line: str) -> None:
+    files = true_files()
+    files[INDEX] += line.encode() + b"\n"
+    assert said(files) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["BUILD_HISTORY.md: **99** build entries", "| BUILD_HISTORY.md | 99 entries |",
+     "BUILD_HISTORY.md (99 entries)", "99 stray rows in BUILD_HISTORY.md",
+     "99 unique architecture decisions in ARCHITECTURE_DECISIONS.md",
+     "99 documented build entries: BUILD_HISTORY.md", "99 build sections in BUILD_HISTORY.md"],
+)  # fmt: skip
+def test_prose_that_states_a_wrong_count_is_found(line: str) -> None:
+    files = true_files()
+    files[INDEX] += line.encode() + b"\n"
+    assert [found.partition(" docs")[0] for found in said(files)] == ["error navigation_drift"]
+
+
+@pytest.mark.parametrize(
+    ("value", "codes", "becomes"),
+    [
+        ("3 entries, 2 unique", [], "3 entries, 2 unique"),
+        ("3 index_entries (9 unique_base)", ["warning meta_drift"],
+         "3 index_entries (2 unique_base)"),
+        ("4 entries, 99 unique_sections", ["warning meta_drift"] * 2,
+         "3 entries, 1 unique_sections"),
+        ("3+", ["warning meta_drift"], "3"),
+        ("1" * 5000, ["warning meta_drift"], "3"),
+    ],
+)  # fmt: skip
+def test_every_number_of_a_meta_total_is_judged_by_its_own_name(value, codes, becomes) -> None:
+    files = true_files()
+    files[BUILD] = files[BUILD].replace(b"Total_Builds: 3", f"Total_Builds: {value}".encode())
+    assert [found.partition(" docs")[0] for found in said(files)] == codes
+    mended = pages(files).mended(NOW).contents
+    assert f"Total_Builds: {becomes}\n".encode() in mended[BUILD]
+    assert said(mended) == []
+
+
+def test_a_one_line_meta_keeps_what_it_holds() -> None:
+    files = true_files()
+    start = files[BUILD].index(b"<!-- META")
+    end = files[BUILD].index(b"-->", start)
+    files[BUILD] = files[BUILD][:start] + b"<!-- META Sources: archive/ " + files[BUILD][end:]
+    mended = pages(files).mended(NOW).contents
+    assert b"<!-- META Sources: archive/ \nTotal_Builds: 3\n-->" in mended[BUILD]
+    assert said(mended) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"<!-- SOT_SUMMARY_START -->", b"  <!--SOT_SUMMARY_START-->"),
+     (b"# R\n\n<!-- SOT", b"\xef\xbb\xbf<!-- SOT")],
+)  # fmt: skip
+def test_a_marker_in_another_shape_is_still_one(old: bytes, new: bytes) -> None:
+    files = true_files()
+    files[README] = files[README].replace(old, new).replace(b"entries**: 3", b"entries**: 4")
+    assert [found.partition(" READ")[0] for found in said(files)] == ["error readme_drift"]
+    assert b"entries**: 3" in pages(files).mended(NOW).contents[README]

@@ -67,7 +67,7 @@ def test_nothing_but_the_owned_blocks_changes_in_a_thousand_ledgers(made) -> Non
     parts, data = made
     first = len(parts[0])
     mended = pages({BUILD: data}).mended(NOW)
-    new = mended.bytes[BUILD]
+    new = mended.contents[BUILD]
     assert new.startswith(parts[0])
     assert new.endswith(parts[4])
     inner = new[first : len(new) - len(parts[4])]
@@ -80,8 +80,8 @@ def test_nothing_but_the_owned_blocks_changes_in_a_thousand_ledgers(made) -> Non
         assert block.count(b"\n") == block.count(ends)
     head = b"".join(parts[:4]) + parts[4].partition(b"\n## ")[0]
     if not any(mark in head for mark in (b"```", b"~~~", b"Total_Decisions")):
-        assert said(mended.bytes) == []
-    assert mended.mended(NOW + timedelta(days=1)).bytes == mended.bytes
+        assert said(mended.contents) == []
+    assert mended.mended(NOW + timedelta(days=1)).contents == mended.contents
 
 
 def _generated(line: bytes) -> bool:
@@ -92,14 +92,14 @@ def _generated(line: bytes) -> bool:
 def test_an_unchanged_count_changes_no_byte_not_even_a_stamp() -> None:
     files = true_files()
     later = NOW + timedelta(days=365)
-    assert pages(files).mended(later).bytes == files
+    assert pages(files).mended(later).contents == files
 
 
 def test_a_changed_count_renews_the_stamps_of_its_own_blocks_in_their_own_shape() -> None:
     files = true_files()
     files[BUILD] = files[BUILD].replace(b"Total_Builds: 3", b"Total_Builds: 4")
     later = NOW + timedelta(days=1)
-    new = pages(files).mended(later).bytes
+    new = pages(files).mended(later).contents
     assert new[README] == files[README]
     old, now = files[BUILD].split(b"\n"), new[BUILD].split(b"\n")
     assert [pair for pair in zip(old, now, strict=True) if pair[0] != pair[1]] == [
@@ -117,7 +117,7 @@ def test_lines_of_the_readme_block_that_are_no_claims_stay() -> None:
         b"<!-- SOT_SUMMARY_END -->"
     )
     files[README] = b"# R\r\n\r\n" + block + b"\xff\xfeu\0t\0f\0"
-    new = pages(files).mended(NOW).bytes[README]
+    new = pages(files).mended(NOW).contents[README]
     assert new.startswith(b"# R\r\n\r\n<!-- SOT_SUMMARY_START -->\r\n**Last Updated**: 2026-11-24")
     assert new.endswith(
         b"- **Unique debug sessions**: 2\r\n- **Coverage**: 91 %\r\n\r\n*By hand*\r\n"
@@ -131,7 +131,7 @@ def test_a_block_in_an_orphan_fence_is_still_the_block() -> None:
     orphan = b"```\nnever closed\n\n" + files[README].replace(b"entries**: 3", b"entries**: 9")
     assert find_block("readme", orphan).block
     files[README] = orphan
-    assert b"entries**: 3" in pages(files).mended(NOW).bytes[README]
+    assert b"entries**: 3" in pages(files).mended(NOW).contents[README]
 
 
 def test_the_latest_entry_is_titled_by_its_row_then_its_section() -> None:
@@ -139,4 +139,4 @@ def test_the_latest_entry_is_titled_by_its_row_then_its_section() -> None:
     assert b"Latest build**: BUILD-170.10: Title of BUILD-170.10" in files[README]
     section = files[BUILD] + b"\n### BUILD-171 | 2026-01-04 | *Newest* `one`\n"
     grown = pages(files).with_ledger(ledger_file(BY_STEM["BUILD_HISTORY"], section))
-    assert b"Latest build**: BUILD-171: Newest one" in grown.mended(NOW).bytes[README]
+    assert b"Latest build**: BUILD-171: Newest one" in grown.mended(NOW).contents[README]
