@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autopack.errors import Refused
 from autopack.report import Finding
 from autopack.settings import Target, database_target, qdrant_target, redact
-from autopack.sot.derived import Gap, compare_rebuilt, gap_findings, shown, whole
+from autopack.sot.derived import Gap, compare_rebuilt, gap_findings, mislabelled, shown, whole
 from tasks import policy
 from tasks.counts_session import Counting
 from tasks.engine import task
@@ -50,13 +50,20 @@ def compare_database(counting: Counting, targets: Targets) -> list[Finding]:
     from autopack.io.sql import Index
 
     index = Index(targets.database, counting.deadline)
-    flag = _flag("--database-url", targets.database)
+    sync = SYNC.format(mode="db-only") + _flag("--database-url", targets.database)
+    if index.database.missing():
+        text = f"there is no database at {targets.database.shown}"
+        return [Finding("database_missing", "error", "docs", None, text, sync)]
     with closing(index.database):
-        gaps = list(_database_gaps(counting, index))
-    return list(gap_findings("database", gaps, SYNC.format(mode="db-only") + flag))
+        damaged: list[Finding] = []
+        gaps = list(_database_gaps(counting, index, damaged))
+    return [*gap_findings("database", gaps, sync), *damaged]
 
 
-def _database_gaps(counting: Counting, index: Index) -> Iterator[Gap]:
+def _database_gaps(counting: Counting, index: Index, damaged: list[Finding]) -> Iterator[Gap]:
+    """Yield what a sync mends; what it would not notice is damage, which goes to the list."""
+    from autopack.io.sql import REBUILD
+
     stored = index.state().files
     here = {file.ledger.path: file for file in counting.pages.ledgers}
     for path, file in here.items():
@@ -67,10 +74,13 @@ def _database_gaps(counting: Counting, index: Index) -> Iterator[Gap]:
         try:
             rebuilt = b"".join(index.file_bytes(path))
         except Refused as error:
-            yield Gap(path, stale=(error.message,))
+            damaged.append(Finding("database_damaged", "error", path, None, error.message, REBUILD))
             continue
         if rebuilt != file.data:
             yield compare_rebuilt(file.ledger, file.segments, rebuilt)
+        elif wrong := mislabelled(file.segments, index.labels(path)):
+            text = f"{wrong} rows carry another id or kind than their text"
+            damaged.append(Finding("database_damaged", "error", path, None, text, REBUILD))
     yield from (whole(path, "extra") for path in stored.keys() - here.keys())
 
 

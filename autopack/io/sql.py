@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -87,6 +88,29 @@ class Comparison:
     again: tuple[int, ...] = ()
 
 
+@contextmanager
+def sound(target: Target) -> Iterator[None]:
+    """Say that the index is damaged where its rows make no sense, rather than that this is a bug.
+
+    Raises:
+        Refused: They make none.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError) as error:
+        raise Refused(
+            f"the index {target.shown} is damaged: {type(error).__name__}: {error}",
+            next_step=REBUILD,
+        ) from error
+
+
+REBUILD = (
+    "drop the sot_ tables (or move autopack.db aside), then run: "
+    "python -m flows.sot_sync --db-only --execute"
+)
+"""How a damaged index is made anew."""
+
+
 class Index:
     """The SOT index behind one database target."""
 
@@ -98,15 +122,23 @@ class Index:
         """Read the state and plan the writes; creates nothing."""
         if self.database.missing():
             return compare_with_nothing(ledgers)
-        with self.database.reading() as cx:
+        with self.database.reading() as cx, sound(self.database.target):
             return compare(cx, ledgers, self.deadline)
 
     def state(self) -> State:
         """Read the state alone."""
         if self.database.missing():
             return State()
-        with self.database.reading() as cx:
+        with self.database.reading() as cx, sound(self.database.target):
             return read_state(cx)
+
+    def labels(self, path: str) -> list[tuple[int, str]]:
+        """Return kind and id of every row of a ledger, in order."""
+        s, f = schema.segment.c, schema.file.c
+        joined = schema.segment.join(schema.file, f.id == s.file)
+        query = sa.select(s.kind, s.ident).select_from(joined).where(f.path == path)
+        with self.database.reading() as cx:
+            return [(row[0], row[1]) for row in cx.execute(query.order_by(s.pos))]
 
     def file_bytes(self, path: str) -> Iterator[bytes]:
         """Yield a ledger's exact bytes from the database alone, segment by segment.
@@ -116,7 +148,7 @@ class Index:
         """
         known: list[str] = []
         if not self.database.missing():
-            with self.database.reading() as cx:
+            with self.database.reading() as cx, sound(self.database.target):
                 files = read_state(cx).files
                 known = sorted(files)
                 if path in files:
@@ -284,6 +316,5 @@ def _file_bytes(cx: Connection, stored: StoredFile) -> Iterator[bytes]:
     if digest.digest() != stored.sha256:
         raise Refused(
             f"{stored.path}: the rebuilt bytes do not match the digest of their generation",
-            next_step="drop the sot_ tables (or move autopack.db aside), then run: "
-            "python -m flows.sot_sync --db-only --execute",
+            next_step=REBUILD,
         )

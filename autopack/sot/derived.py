@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 
 from autopack.report import Finding
 from autopack.sot.entries import Key, keyed
@@ -46,6 +47,12 @@ def shown(key: Key) -> str:
     """Return how a person knows an entry: its id, and which of its segments."""
     which = f" {key.ordinal}" if key.ordinal > 1 else ""
     return f"{key.ident} ({Kind(key.kind).name.lower().replace('_', ' ')}{which})"
+
+
+def mislabelled(segments: Segments, labels: Sequence[tuple[int, str]]) -> int:
+    """Return how many rows of an index carry another kind or id than the segment they hold."""
+    wanted = zip(segments.kinds, segments.idents, strict=True)
+    return sum(a != b for a, b in zip_longest(wanted, labels))
 
 
 def whole(path: str, problem: str) -> Gap:

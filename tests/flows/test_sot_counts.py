@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -269,7 +271,7 @@ def test_drift_of_the_indexes_is_named_and_gone_after_a_sync(
     sync = ["--engine", "direct", "--full", "--execute", "--workspace", workspace, *targets]
     first = counts("--index", *targets)
     assert first.returncode == 1
-    assert codes(first)["database_missing"] == "1 missing: the whole ledger"
+    assert set(codes(first)) == {"database_missing", "vectors_missing"}
     assert run_flow("sot_sync", *sync).returncode == 0
     assert codes(counts("--index", *targets)) == {}
 
@@ -295,6 +297,65 @@ def test_drift_of_the_indexes_is_named_and_gone_after_a_sync(
     }
     shutil.move(path, workspace / "elsewhere.md")
     assert codes(counts("--index", *targets))["database_extra"] == "1 extra: the whole ledger"
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        ("UPDATE sot_blob SET content = CAST(replace(CAST(content AS text), 'About', 'Abour')"
+         " AS blob)", 1),
+        ("UPDATE sot_segment SET ident = 'BUILD-999' WHERE ident = 'BUILD-9'", 1),
+        ("DELETE FROM sot_file WHERE id = 1", 6),
+        ("UPDATE sot_meta SET value = 'abc' WHERE name = 'schema'", 6),
+    ],
+)  # fmt: skip
+def test_a_damaged_index_is_named_and_the_advice_mends_it(
+    counts, run_flow, workspace, damage, code
+) -> None:
+    sync = ["--engine", "direct", "--db-only", "--execute", "--workspace", workspace]
+    assert run_flow("sot_sync", *sync).returncode == 0
+    index = workspace / "autopack.db"
+    with contextlib.closing(sqlite3.connect(index)) as cx:
+        cx.execute(damage)
+        cx.commit()
+    done = counts("--index")
+    assert done.returncode == code, done.stderr
+    words = done.stderr if code == 6 else json.dumps(done.report["findings"])
+    assert "move autopack.db aside" in words
+    index.unlink()
+    assert run_flow("sot_sync", *sync).returncode == 0
+    assert codes(counts("--index")) == {}
+
+
+def test_a_page_that_cannot_be_written_leaves_the_ledger_without_the_entry(
+    counts, workspace
+) -> None:
+    readme = workspace / "README.md"
+    readme.rename(workspace.parent / "README.md")
+    readme.symlink_to(workspace.parent / "README.md")
+    ask = ("--new", "decision", "--title", "once", "--execute")
+    before = texts(workspace)
+    for _ in range(2):
+        done = counts(*ask)
+        assert done.returncode == 6
+        assert done.report["writes"]["files"] == []
+        assert done.report["entry"]["id"] == "DEC-003"
+    assert texts(workspace) == before
+
+
+@pytest.mark.parametrize("flags", [["--database-url", "sqlite:///x.db"], ["--qdrant-host", "x"]])
+def test_targets_without_index_are_a_usage_error(counts, flags) -> None:
+    done = counts(*flags)
+    assert (done.returncode, "name what --index compares" in done.stderr) == (2, True)
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next(counts, workspace) -> None:
+    left = [workspace / ".autopack-x.tmp", workspace / "docs" / ".autopack-y.tmp"]
+    for path in left:
+        path.write_text("half")
+    (workspace / "docs" / ".autopack-folder.tmp").mkdir()
+    assert counts("--execute").returncode == 0
+    assert not any(path.exists() for path in left)
 
 
 def test_an_unreachable_database_is_4_and_names_it(counts, dead_port) -> None:
