@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -82,6 +82,8 @@ class Report:
     message: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     body: str = ""
+    # Is told when a step begins, so that locks can show that the work moves; not in the JSON.
+    moved: Callable[[str], None] | None = field(default=None, repr=False)
     # Raw bytes for stdout in place of the text report; never part of the JSON.
     extra_stdout: bytes | None = field(default=None, repr=False)
 
@@ -97,6 +99,8 @@ class Report:
         """Time one step; it ends `done`, or `failed` when an exception leaves it."""
         step = Step(name, "failed", 0.0)
         self.steps.append(step)
+        if self.moved:
+            self.moved(name)
         began = time.monotonic()
         try:
             yield step

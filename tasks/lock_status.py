@@ -93,9 +93,9 @@ def ask_limits(url: str | None, names: Iterable[str], deadline: Deadline) -> dic
 
 
 def orphaned(seen: Iterable[Seen], limits: Mapping[str, Limit]) -> set[str]:
-    """Return the limits whose slot is taken by the lease of a holder that is gone."""
+    """Return the locks whose Prefect slot is taken by the lease of a holder that is gone."""
     return {
-        one.limit
+        one.name
         for one in seen
         if one.kernel == "free" and lease_of(one.holder)
         if one.limit in limits and limits[one.limit].taken
@@ -148,12 +148,18 @@ def _lines(looked: Looked) -> Iterator[str]:
     for seen in looked.seen:
         yield seen.line
         details = [f"waiters {len(seen.waiters)}"] if seen.waiters else []
+        if len(seen.holders) > 1:
+            details.append(f"held by {', '.join(map(_who, seen.holders))}")
         limit = looked.limits.get(seen.limit)
         if limit and (limit.taken or limit.found is None):
             details.append(f"Prefect slot: {limit.line(lease_of(seen.holder))}")
         if command := break_command(seen):
             details.append(f"break: {command}")
         yield from (f"    {detail}" for detail in details)
+
+
+def _who(record: Record) -> str:
+    return f"{record.owner} (pid {record.process.pid})"
 
 
 def break_command(seen: Seen) -> str:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,12 +37,21 @@ LEASE_NOTE = "lease "
 """How the record of a holder names its Prefect lease."""
 
 
+_taken: ContextVar[frozenset[str]] = ContextVar("autopack_slots", default=frozenset())
+"""The limits of which an outer block of this run has a slot."""
+
+
 class Held:
     """The locks of a run: what its steps write through."""
 
     def __init__(self, locks: MultiLock, slots: Slots | None) -> None:
         self._locks = locks
         self._slots = slots
+
+    @property
+    def lease(self) -> str | None:
+        """The Prefect lease behind the locks, if this block took one."""
+        return self._slots.lease if self._slots else None
 
     @property
     def generations(self) -> dict[str, int]:
@@ -132,23 +142,31 @@ def holding(
             _release_orphans(slots, locks)
         with _queued(slots, locks, deadline, tell) if slots else nullcontext():
             held = Held(locks, slots)
-            _report(run, held, slots, time.monotonic() - began)
-            yield held
+            with _reporting(run, held, time.monotonic() - began):
+                yield held
 
 
-def _report(run: Run, held: Held, slots: Slots | None, waited: float) -> None:
-    """Put into the report which locks the run held, and what kept others out."""
-    if run.draft is not None:
-        run.draft.extra["coordination"] = "server" if slots else "local"
-        run.draft.extra["locks"] = {
-            "generations": held.generations, "waited_s": round(waited, 3),
-            "lease": slots.lease if slots else None,
-        }  # fmt: skip
+@contextmanager
+def _reporting(run: Run, held: Held, waited_s: float) -> Iterator[None]:
+    """Say in the report which locks are held and what keeps others out; steps are progress."""
+    report = run.draft
+    if report is None or report.moved is not None:  # an outer block of this run has said it
+        yield
+        return
+    report.extra["coordination"] = "server" if held.lease else "local"
+    report.extra["held"] = {
+        "generations": held.generations, "waited_s": round(waited_s, 3), "lease": held.lease,
+    }  # fmt: skip
+    report.moved = lambda phase: held.progress(len(report.steps), 0, phase)
+    try:
+        yield
+    finally:
+        report.moved = None
 
 
 def _slots(run: Run, names: tuple[str, ...]) -> Slots | None:
     """Return the slots to take, a limit for each exclusive lock; only a server queues."""
-    limits = sorted({parse(name).limit for name in names})
+    limits = sorted({parse(name).limit for name in names} - _taken.get())
     if run.engine != "server" or not limits:
         return None
     return Slots(server.api_url(), limits, run.flow_run_id)
@@ -158,12 +176,14 @@ def _slots(run: Run, names: tuple[str, ...]) -> Slots | None:
 def _queued(slots: Slots, locks: MultiLock, deadline: Deadline, tell: Tell) -> Iterator[None]:
     """Hold the slots, with their lease noted in the record of each lock."""
     until = time.monotonic() + deadline.cap(SLOT_WAIT_S, "waiting for Prefect slots")
+    token = _taken.set(_taken.get() | frozenset(slots.names))
     try:
         lease = slots.take(until, tell)
         for grant in locks:
             grant.note(f"{LEASE_NOTE}{lease}")
         yield
     finally:
+        _taken.reset(token)
         slots.release()
 
 

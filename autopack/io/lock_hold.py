@@ -60,6 +60,7 @@ class Hold:
         files: Where the lock is.
         record: What is known of the holder; the grant adds the generation.
         durable: Wait for the disk before a new generation counts.
+        found: The record of an exclusive holder before, that ended without release.
     """
 
     files: LockFiles
@@ -67,6 +68,7 @@ class Hold:
     durable: bool = False
     generation: int = -1
     fenced: bool = False
+    found: Record | None = None
     thread: int = field(default_factory=threading.get_ident)
     users: Refs[object] = field(default_factory=Refs)
     _main: io.FileIO | None = None

@@ -69,7 +69,7 @@ def inspect(
     Args:
         root: The workspace.
         names: Which; None means every plain name and every other one that has a file.
-        slots: Prefect limits of which a slot is taken.
+        slots: Locks whose Prefect slot was left behind by a holder that is gone.
         earlier: What this process saw before; ages are then counted on its own clock.
         stall_s: How long a holder may go without progress before it is called stalled.
 
@@ -136,7 +136,7 @@ def _see(given: _Look, name: LockName, before: Seen | None) -> Seen:
         me=me(),
         life=look(holder.process.pid) if holder else Life(None),
         now=at,
-        slot_taken=name.limit in given.slots and name.limit == name.text,
+        slot_taken=name.text in given.slots,
         filesystem=network_filesystem(given.root),
         epoch=generation,
     )

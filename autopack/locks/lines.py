@@ -39,7 +39,8 @@ def holder_line(name: str, record: Record | None, verdict: Verdict) -> str:
         f"gen {record.generation}",
     ]
     note = f"  note: {record.note}" if record.note else ""
-    return f"{name}  {verdict.kind}  {'  '.join(parts)}{note}"
+    mode = " shared" if record.mode == "shared" else ""
+    return f"{name}  {verdict.kind}{mode}  {'  '.join(parts)}{note}"
 
 
 def _since(record: Record, verdict: Verdict) -> float | None:

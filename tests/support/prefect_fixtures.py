@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from deployments import limits
 from tasks import api, server
+from tests.support.process import stop
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
                 PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             }
         ):
+            limits.create()  # a run on a server takes a slot of each, and refuses without
             yield PrefectServer(running.url, home)
             _drain()
     finally:
@@ -84,3 +91,55 @@ def _drain() -> None:
 
     APILogWorker.drain_all()
     EventsWorker.drain_all()
+
+
+@dataclass(frozen=True)
+class FullServer:
+    """A Prefect server with all its services, automations among them."""
+
+    url: str
+    env: dict[str, str]
+
+    def ask(self, path: str, body: dict[str, Any]) -> Any:
+        """Return the JSON answer of one API call."""
+        status, answer = api.call(self.url, path, time.monotonic() + 30, body)
+        assert status < 300, (status, answer)
+        return answer
+
+
+@pytest.fixture
+def full_server(tmp_path: Path) -> Iterator[FullServer]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    env = {
+        **os.environ,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+    }
+    serving = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    with (tmp_path / "server.log").open("w+") as log:
+        child = subprocess.Popen(
+            [*serving, "--no-ui"], env=env, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            until = time.monotonic() + 90
+            while not _healthy(url):
+                assert child.poll() is None, (tmp_path / "server.log").read_text()
+                assert time.monotonic() < until, (tmp_path / "server.log").read_text()
+                time.sleep(0.2)
+            yield FullServer(url, env)
+        finally:
+            stop(child, signal.SIGINT)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return api.call(url, "/health", time.monotonic() + 1)[0] == 200
+    except api.NoAnswer:
+        return False
