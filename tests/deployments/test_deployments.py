@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from autopack.io.locks import inspect
 from deployments import limits, serve
+from tasks.engine import flow_name
 from tests.support.prefect_fixtures import PrefectServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,7 +75,7 @@ def test_what_runs_on_a_schedule_runs_alone_and_what_writes_then_writes_rows_onl
     for deployment in DEPLOYMENTS:
         alone = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         assert deployment["concurrency_limit"] == alone
-        if deployment["parameters"]["execute"]:
+        if deployment["parameters"].get("execute"):
             assert deployment["schedules"]
             assert deployment["parameters"]["mode"] == "db-only"
 
@@ -101,39 +104,46 @@ def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
 # --- a click --------------------------------------------------------------------------------
 
 
+@contextmanager
+def serving(server: PrefectServer, flow: str, log: Path) -> Iterator[str]:
+    """Serve one flow of the tests, and give the ID of its deployment."""
+    code = f"from deployments.serve import main; main(['{flow}'])"
+    name = f"{flow_name(serve.load(flow))}-local"
+    with log.open("w+") as said:
+        child = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=server.env(PREFECT_RUNNER_POLL_FREQUENCY="1", TOY=""),
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+            until = time.monotonic() + 60
+            found: list[Any] = []
+            while not found and time.monotonic() < until and child.poll() is None:
+                wanted = {"deployments": {"name": {"any_": [name]}}}
+                found = server.post("/deployments/filter", wanted)
+                time.sleep(0.2)
+            assert found, log.read_text()
+            yield found[0]["id"]
+        finally:
+            child.terminate()
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+
 @pytest.fixture(scope="module")
 def served(
     prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The toy flow, served; the ID of its deployment."""
-    code = "from deployments.serve import main; main(['tests.support.toy_flow:toy_flow'])"
-    log = (tmp_path_factory.mktemp("serve") / "log").open("w+")
-    child = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=prefect_server.env(PREFECT_RUNNER_POLL_FREQUENCY="1", TOY=""),
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    try:
-        until = time.monotonic() + 60
-        found: list[Any] = []
-        while not found and time.monotonic() < until and child.poll() is None:
-            wanted = {"deployments": {"name": {"any_": ["toy-local"]}}}
-            found = prefect_server.post("/deployments/filter", wanted)
-            time.sleep(0.2)
-        log.seek(0)
-        assert found, log.read()
-        yield found[0]["id"]
-    finally:
-        child.terminate()
-        try:
-            child.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        log.close()
+    log = tmp_path_factory.mktemp("serve") / "log"
+    with serving(prefect_server, "tests.support.toy_flow:toy_flow", log) as deployment:
+        yield deployment
 
 
 def click(server: PrefectServer, deployment: str, **parameters: Any) -> Any:
@@ -164,3 +174,31 @@ def test_a_password_in_the_form_is_refused(
     run = click(prefect_server, served, workspace=str(tmp_path), database_url=url)
     assert run["state_type"] == "FAILED"
     assert run["state"]["message"].startswith("a password in database_url is stored with")
+
+
+def test_a_run_that_is_cancelled_in_the_ui_lets_its_locks_go(
+    prefect_server: PrefectServer, tmp_path: Path
+) -> None:
+    root = tmp_path / "workspace"
+    (root / "docs").mkdir(parents=True)
+    flow = "tests.support.lock_flow:lock_flow"
+    with serving(prefect_server, flow, tmp_path / "log") as deployment:
+        wanted = {"parameters": {"workspace": str(root)}}
+        run = prefect_server.post(f"/deployments/{deployment}/create_flow_run", wanted)
+        _until(lambda: inspect(root, ["docs"])[0].kernel == "exclusive", tmp_path / "log")
+        assert limit(prefect_server, "docs")["active_slots"] == 1
+        cancel = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        prefect_server.post(f"/flow_runs/{run['id']}/set_state", cancel)
+        _until(lambda: inspect(root, ["docs"])[0].kernel == "free", tmp_path / "log")
+        _until(lambda: limit(prefect_server, "docs")["active_slots"] == 0, tmp_path / "log")
+
+
+def limit(server: PrefectServer, name: str) -> Any:
+    return server.get(f"/v2/concurrency_limits/{name}")
+
+
+def _until(holds: Callable[[], bool], log: Path) -> None:
+    until = time.monotonic() + 90
+    while not holds():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.2)

@@ -1,0 +1,128 @@
+"""Every writer takes its locks: by its flow, by what it calls, and by what is left behind."""
+
+from __future__ import annotations
+
+import ast
+import inspect as python
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from autopack.io.locks import inspect
+from tasks.engine import options_of, plain
+from tests.autopack.sot.counted import true_files
+from tests.support.session import REPOSITORY
+
+WRITERS = {
+    ("sot_sync", ""): (["--full", "--execute", "--qdrant-host", "embedded"], {"index"}),
+    ("sot_counts", ""): (["--execute"], {"docs"}),
+}
+"""Flows that can write, how to make them, and the locks they hold alone."""
+UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
+
+MUTATORS = {
+    "autopack/io/replace.py": "under the fence of whoever replaces a page",
+    "autopack/io/vectors_embedded.py": "under the engine's own kernel lock, and `index` above it",
+    "autopack/io/locks.py": "the lock folder itself",
+    "autopack/io/lock_break.py": "the lock file itself",
+    "autopack/io/audit.py": "under the flock of the audit file",
+    "tasks/run.py": "a traceback, in a file of its own name",
+    "tasks/temporary.py": "the folder of the Prefect server",
+}
+"""Modules that change files, and what keeps two of them apart."""
+CHANGES = {
+    "replace", "rename", "unlink", "remove", "rmtree", "mkdir", "makedirs", "rmdir", "write_text",
+    "write_bytes", "symlink_to", "hardlink_to", "touch", "move", "copy2", "copytree", "copyfile",
+}  # fmt: skip
+
+
+def flows() -> Iterator[tuple[str, str, object]]:
+    """Yield every flow of flows/: its module, its subcommand, the function."""
+    for path in sorted((REPOSITORY / "flows").glob("*.py")):
+        module = import_module(f"flows.{path.stem}")
+        for name, found in vars(module).items():
+            inner = plain(found) if callable(found) else None
+            if inner and inner.__module__ == module.__name__ and options_of(inner).prefect:
+                yield path.stem, name.removeprefix(path.stem).strip("_"), inner
+
+
+def test_every_flow_that_can_write_is_known_to_take_locks() -> None:
+    writers = {
+        (module, command)
+        for module, command, fn in flows()
+        if "execute" in python.signature(fn).parameters
+    }
+    assert writers == WRITERS.keys() | UNLOCKED.keys()
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
+def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, make_workspace) -> None:
+    flags, alone = WRITERS[writer]
+    root = make_workspace(true_files())
+    dry = [flag for flag in flags if flag != "--execute"]
+    where = ("--workspace", root, "--engine", "direct", "--json")
+    assert run_flow(writer[0], *dry, *where).returncode == 0
+    assert not (root / ".autonomous_runs/.locks").exists()
+    done = run_flow(writer[0], *flags, *where)
+    assert done.returncode == 0, done.stderr
+    assert done.report["coordination"] == "local"
+    taken = {seen.name for seen in inspect(root) if seen.generation}
+    assert taken == alone
+    assert done.report["held"]["generations"]["tidy"] == 0, "the umbrella, shared"
+    assert {seen.kernel for seen in inspect(root)} == {"free"}
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
+def test_a_writer_waits_for_whoever_holds_the_umbrella(
+    writer, run_flow, make_workspace, tmp_path
+) -> None:
+    from autopack.deadline import Deadline
+    from autopack.io.locks import MultiLock, Owner
+
+    flags, _ = WRITERS[writer]
+    root = make_workspace(true_files())
+    with MultiLock(root, {"tidy": "exclusive"}, Owner("tidy"), Deadline.after(60)):
+        where = ("--workspace", root, "--engine", "direct", "--max-seconds", "2")
+        done = run_flow(writer[0], *flags, *where)
+    assert done.returncode == 5
+    assert "lock 'tidy' is busy" in done.stderr
+    assert not (root / "autopack.db").exists()
+
+
+def calls(path: Path) -> set[str]:
+    """Return the names of the calls in a module that change files."""
+    tree = ast.parse(path.read_text())
+    called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    owners = {"os", "shutil"}
+    return {
+        call.attr
+        for call in called
+        if isinstance(call, ast.Attribute) and call.attr in CHANGES
+        if call.attr not in {"replace", "remove", "copy2"}
+        or getattr(call.value, "id", "") in owners
+    }
+
+
+def test_files_are_changed_where_a_lock_is_known_and_nowhere_else() -> None:
+    changing = {
+        path.relative_to(REPOSITORY).as_posix()
+        for floor in ("autopack", "tasks", "flows", "deployments")
+        for path in (REPOSITORY / floor).rglob("*.py")
+        if calls(path)
+    }
+    assert changing == MUTATORS.keys()
+
+
+def test_what_writes_pages_and_rows_cannot_be_called_without_a_fence() -> None:
+    from autopack.io.database import Database
+    from autopack.io.feed import feed
+    from autopack.io.publish import Permit
+    from autopack.io.replace import replace_file
+
+    for function, needed in (
+        (replace_file, "fence"), (Database.writing, "fence"), (Permit, "fence"), (feed, "check"),
+    ):  # fmt: skip
+        parameter = python.signature(function).parameters[needed]
+        assert parameter.default is python.Parameter.empty
