@@ -37,21 +37,21 @@ LEASE_NOTE = "lease "
 """How the record of a holder names its Prefect lease."""
 
 
-_taken: ContextVar[frozenset[str]] = ContextVar("autopack_slots", default=frozenset())
-"""The limits of which an outer block of this run has a slot."""
+_taken: ContextVar[tuple[Slots, ...]] = ContextVar("autopack_slots", default=())
+"""The slots of the blocks of this run that are open, the outermost first."""
 
 
 class Held:
     """The locks of a run: what its steps write through."""
 
-    def __init__(self, locks: MultiLock, slots: Slots | None) -> None:
+    def __init__(self, locks: MultiLock, slots: tuple[Slots, ...]) -> None:
         self._locks = locks
         self._slots = slots
 
     @property
     def lease(self) -> str | None:
-        """The Prefect lease behind the locks, if this block took one."""
-        return self._slots.lease if self._slots else None
+        """The Prefect lease behind the locks, if there is one."""
+        return self._slots[-1].lease if self._slots else None
 
     @property
     def generations(self) -> dict[str, int]:
@@ -82,12 +82,13 @@ class Held:
         Raises:
             Fenced: It would.
         """
-        if self._slots is not None and self._slots.lost:
-            raise Fenced(
-                f"the locks {', '.join(self.generations)} are lost: {self._slots.lost}; "
-                "the write is refused",
-                next_step="run again; what was committed before stays",
-            )
+        for slots in self._slots:
+            if slots.lost:
+                raise Fenced(
+                    f"the locks {', '.join(self.generations)} are lost: {slots.lost}; "
+                    "the write is refused",
+                    next_step="run again; what was committed before stays",
+                )
         for grant in self._locks:
             grant.check()
 
@@ -141,7 +142,7 @@ def holding(
         if slots and release_orphan_slots:
             _release_orphans(slots, locks)
         with _queued(slots, locks, deadline, tell) if slots else nullcontext():
-            held = Held(locks, slots)
+            held = Held(locks, _taken.get())
             with _reporting(run, held, time.monotonic() - began):
                 yield held
 
@@ -166,7 +167,8 @@ def _reporting(run: Run, held: Held, waited_s: float) -> Iterator[None]:
 
 def _slots(run: Run, names: tuple[str, ...]) -> Slots | None:
     """Return the slots to take, a limit for each exclusive lock; only a server queues."""
-    limits = sorted({parse(name).limit for name in names} - _taken.get())
+    taken = {name for slots in _taken.get() for name in slots.names}
+    limits = sorted({parse(name).limit for name in names} - taken)
     if run.engine != "server" or not limits:
         return None
     return Slots(server.api_url(), limits, run.flow_run_id)
@@ -176,7 +178,7 @@ def _slots(run: Run, names: tuple[str, ...]) -> Slots | None:
 def _queued(slots: Slots, locks: MultiLock, deadline: Deadline, tell: Tell) -> Iterator[None]:
     """Hold the slots, with their lease noted in the record of each lock."""
     until = time.monotonic() + deadline.cap(SLOT_WAIT_S, "waiting for Prefect slots")
-    token = _taken.set(_taken.get() | frozenset(slots.names))
+    token = _taken.set((*_taken.get(), slots))
     try:
         lease = slots.take(until, tell)
         for grant in locks:
