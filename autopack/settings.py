@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus
@@ -15,6 +15,9 @@ SQLITE_FILE = "autopack.db"
 SHORTEST = 4
 """Characters a secret must have to be taken out of running text."""
 _SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey", re.I)
+_SECRET_WORD = re.compile(
+    r"([\w-]*(?:pass(?:word)?|token|secret|api[-_]?key)[\w-]*(?:=|\s+(?=[^\s-])))[^\s'\"]+", re.I
+)
 _URL = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>.*)$", re.S)
 
 
@@ -26,6 +29,17 @@ class Target:
     shown: str
     source: str
     api_key: str | None = field(default=None, repr=False)
+
+
+def mask_command(words: Sequence[str]) -> str:
+    """Return a command line as it may be shown: passwords in URLs, flags and variables hidden."""
+    shown, hide = [], False
+    for word in words:
+        masked = re.sub(r"[A-Za-z][\w+.-]*://[^\s'\"]+", lambda url: mask(url[0]), word)
+        masked = _SECRET_WORD.sub(r"\1***", masked)
+        shown.append("***" if hide else masked)
+        hide = word.startswith("-") and "=" not in word and bool(_SECRET_KEYS.search(word))
+    return redact(" ".join(shown))
 
 
 def workspace_root(workspace: str) -> Path:

@@ -69,7 +69,8 @@ def locks_break(
         name: The lock to break.
         workspace: The checkout whose lock it is.
         generation: The generation that status showed: what was seen is what is broken.
-        stale: Break what is proven dead or stopped, and give back the Prefect slots of the dead.
+        stale: Clear what dead holders left, and give back their Prefect slots. What lives, stopped
+            or not, keeps its lock.
         all: With --stale, every lock of the workspace.
         kill: End the holder's process (SIGKILL), where it stopped inside a write.
         execute: Do it. Without it the run says what would be done.
@@ -99,8 +100,9 @@ def locks_run(
 ) -> Report:
     """Run a command while locks are held; the rest of the command line after -- is the command.
 
-    The command inherits the locks: if this process is killed, they stay held until the command
-    ends too. It finds their generations in AUTOPACK_LOCKS, as name=generation pairs.
+    The command inherits the locks: they stay held until it and whatever it left behind have ended,
+    also if this process is killed. It is ended when a lock is broken or the run is cancelled. It
+    finds the generations in AUTOPACK_LOCKS, as name=generation pairs.
 
     Args:
         name: A lock to hold alone: db, queue, runs, archive, docs, index, storage, tidy, run:ID
@@ -123,6 +125,10 @@ def locks_run(
             "there is no command to run",
             next_step="python -m flows.locks run --name db -- COMMAND ...",
         )
+    if both := sorted({*name} & {*(shared or ())}):
+        raise UsageError(
+            f"{both[0]} is wanted alone and shared", next_step="name it once, in one of the two"
+        )
     root, deadline = workspace_root(workspace), Deadline.after(max_seconds)
     with (
         holding(*name, shared=tuple(shared or ()), root=root, deadline=deadline,
@@ -130,6 +136,7 @@ def locks_run(
         report.step("command"),
     ):  # fmt: skip
         code = lock_run.run(command, held, deadline)
+        lock_run.left_behind(report, held)
     lock_run.describe(report, command, code)
     return report.settle()
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from autopack.deadline import Deadline
-from autopack.errors import Refused, UsageError
-from autopack.io.locks import Broken, Seen, break_lock, inspect, kill_holder, stale
+from autopack.errors import AutopackError, Refused, UsageError
+from autopack.io.locks import (
+    Broken,
+    MultiLock,
+    Owner,
+    Seen,
+    break_lock,
+    inspect,
+    kill_holder,
+    stale,
+)
 from autopack.locks.lines import holder_line
 from autopack.report import Finding, Report
 from tasks import server
 from tasks.engine import task
-from tasks.lock_status import ask_limits, lease_of, orphaned
+from tasks.lock_status import ask_limits, orphaned
+from tasks.locking import lease_of
 from tasks.run import current
 from tasks.slots import release
 
@@ -79,10 +89,10 @@ def carry_out(root: Path, wish: Wish, execute: bool, deadline: Deadline) -> Outc
     done = Outcomes(wish.name is not None)
     for seen in _wanted(root, wish, deadline):
         deadline.check(f"breaking {seen.name}")
-        outcome = _one(root, seen, wish) if execute else _would(seen, wish)
-        done.all.append(outcome)
+        outcome = _one(root, seen, wish, deadline) if execute else _would(seen, wish)
         if execute and outcome.word in DONE:
-            _audit(root, seen, outcome)
+            outcome = _audited(root, seen, outcome)
+        done.all.append(outcome)
     return done
 
 
@@ -91,30 +101,55 @@ def _wanted(root: Path, wish: Wish, deadline: Deadline) -> list[Seen]:
         return inspect(root, [wish.name])
     seen = inspect(root)
     limits = ask_limits(server.answers(), {one.limit for one in seen}, deadline)
-    return stale(root, slots=orphaned(seen, limits))
+    left = stale(root, slots=orphaned(seen, limits))
+    return [one for one in left if lease_of(one.holder)]
 
 
 def _would(seen: Seen, wish: Wish) -> Outcome:
     line = holder_line(seen.name, seen.holder, seen.verdict)
     if wish.generation is not None and wish.generation != seen.generation:
-        return Outcome(seen.name, "refused", f"{line}; not generation {wish.generation}")
+        return Outcome(
+            seen.name,
+            "refused",
+            f"the lock is at generation {seen.generation}, not {wish.generation}: {line}",
+        )
     return Outcome(seen.name, "looked", line)
 
 
-def _one(root: Path, seen: Seen, wish: Wish) -> Outcome:
-    if seen.kernel == "free" and (lease := lease_of(seen.holder)):
-        return _give_back(seen, lease)
+def _one(root: Path, seen: Seen, wish: Wish, deadline: Deadline) -> Outcome:
+    if wish.generation is not None and wish.generation != seen.generation:
+        return _would(seen, wish)
+    if seen.kernel == "free":
+        return _give_back(root, seen, deadline)
     if wish.kill and wish.generation is not None:
         return _told(kill_holder(root, seen.name, wish.generation))
-    return _told(break_lock(root, seen.name, wish.generation))
+    outcome = _told(break_lock(root, seen.name, wish.generation))
+    url, lease = server.answers(), lease_of(seen.holder)
+    if outcome.word == "broken" and url and lease:
+        release(url, lease)  # its holder may live, and would renew it for ever
+    return outcome
 
 
-def _give_back(seen: Seen, lease: str) -> Outcome:
-    """Release the Prefect slot of a holder that is proven dead: the kernel freed its lock."""
-    url = server.answers()
-    if url is None or not release(url, lease):
+def _give_back(root: Path, seen: Seen, deadline: Deadline) -> Outcome:
+    """Release the Prefect slot of a holder that died, and clear what it left of itself."""
+    lease, url = lease_of(seen.holder), server.answers()
+    if not lease or seen.verdict.alive != "no":
+        return Outcome(seen.name, "free", f"nothing to break: {seen.verdict.why}")
+    if url is None:
         return Outcome(seen.name, "refused", "no Prefect server answers; its lease ends by itself")
-    return Outcome(seen.name, "released", f"the Prefect slot of lease {lease} was given back")
+    before = _taken(url, seen, deadline)
+    release(url, lease)
+    given = before > _taken(url, seen, deadline)
+    with MultiLock(root, {seen.name: "exclusive"}, Owner("locks-break"), deadline, wait_seconds=1):
+        pass  # taking it and letting it go empties the record of the dead
+    if given:
+        return Outcome(seen.name, "released", f"the Prefect slot of lease {lease} was given back")
+    return Outcome(seen.name, "free", f"its lease {lease} was over already")
+
+
+def _taken(url: str, seen: Seen, deadline: Deadline) -> int:
+    limit = ask_limits(url, [seen.limit], deadline).get(seen.limit)
+    return int(limit.found["active_slots"]) if limit and limit.found else 0
 
 
 def _told(broken: Broken) -> Outcome:
@@ -124,7 +159,7 @@ def _told(broken: Broken) -> Outcome:
     )  # fmt: skip
 
 
-def _audit(root: Path, seen: Seen, outcome: Outcome) -> None:
+def _audited(root: Path, seen: Seen, outcome: Outcome) -> Outcome:
     """Record one broken lock: who held it, which generation, what was done."""
     from autopack.io import audit
 
@@ -140,7 +175,11 @@ def _audit(root: Path, seen: Seen, outcome: Outcome) -> None:
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(holder.since.wall)),
         },
     }  # fmt: skip
-    audit.append(root, record)
+    try:
+        audit.append(root, record)
+    except AutopackError as error:
+        return replace(outcome, line=f"{outcome.line}; no audit record: {error.message}")
+    return outcome
 
 
 def describe(report: Report, done: Outcomes) -> None:

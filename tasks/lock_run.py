@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 
 from autopack.deadline import Deadline
 from autopack.errors import DeadlineExceeded, Unreachable
+from autopack.io.lock_processes import openers
 from autopack.report import Finding, Report
+from autopack.settings import mask_command
 from tasks.locking import Held
 
+LOOKS_EVERY_S = 1.0
 ENDS_WITHIN_S = 5.0
 """Longest time a command gets to end after SIGTERM, before SIGKILL and the deadline."""
 
@@ -19,12 +24,13 @@ ENDS_WITHIN_S = 5.0
 def run(command: Sequence[str], held: Held, deadline: Deadline) -> int:
     """Run a command to its end and return its exit code, negative for a signal.
 
-    The lock files are open in the command too, so they stay locked until it has ended, even if
-    this process is killed.
+    The lock files are open in the command too, so they stay locked until it and whatever inherited
+    them from it have ended, even if this process is killed.
 
     Raises:
         Unreachable: There is no such command.
         DeadlineExceeded: The time was over; the command was ended.
+        Fenced: A lock was broken, or the run cancelled; the command was ended.
     """
     told = ",".join(f"{name}={number}" for name, number in held.generations.items())
     try:
@@ -37,30 +43,58 @@ def run(command: Sequence[str], held: Held, deadline: Deadline) -> int:
         ) from None
     margin = min(ENDS_WITHIN_S, deadline.max_seconds / 10)
     try:
-        return child.wait(max(0.0, deadline.remaining() - margin))
-    except subprocess.TimeoutExpired:
-        raise DeadlineExceeded(
-            f"--max-seconds {deadline.max_seconds:g} ran out; {command[0]} was ended",
-            next_step="run again with a larger --max-seconds",
-        ) from None
-    finally:
-        _end(child, margin)
+        code = _watch(child, held, deadline, margin)
+    except BaseException:
+        _end(child, held, margin)
+        raise
+    return code
 
 
-def _end(child: subprocess.Popen[bytes], wait_s: float) -> None:
-    """End a command that still runs: politely first."""
-    if child.poll() is None:
-        child.send_signal(signal.SIGTERM)
+def _watch(child: subprocess.Popen[bytes], held: Held, deadline: Deadline, margin: float) -> int:
+    """Wait for the end, and look every second whether the locks are still ours."""
+    while deadline.remaining() > margin:
         try:
-            child.wait(wait_s)
+            code = child.wait(min(LOOKS_EVERY_S, max(0.0, deadline.remaining() - margin)))
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+            held.check()
+        else:
+            held.check()
+            return code
+    raise DeadlineExceeded(
+        f"--max-seconds {deadline.max_seconds:g} ran out; the command was ended",
+        next_step="run again with a larger --max-seconds",
+    )
+
+
+def _end(child: subprocess.Popen[bytes], held: Held, wait_s: float) -> None:
+    """End the command and every process that inherited the locks from it: politely first."""
+    _signal(child, held, signal.SIGTERM)
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until and (child.poll() is None or openers(held.files)):
+        time.sleep(0.05)
+    _signal(child, held, signal.SIGKILL)
+    child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], held: Held, how: int) -> None:
+    heirs = openers(held.files)
+    if child.poll() is None:
+        heirs.append(child.pid)
+    for pid in dict.fromkeys(heirs):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+
+
+def left_behind(report: Report, held: Held) -> None:
+    """Warn of processes that the command left behind: they keep the locks until they end."""
+    if heirs := openers(held.files):
+        words = f"still at work under the locks, and keeps them: pid {', '.join(map(str, heirs))}"
+        report.findings.append(Finding("left_behind", "warning", "", None, words))
 
 
 def describe(report: Report, command: Sequence[str], code: int) -> None:
     """Say how the command ended; anything but 0 is a finding."""
-    report.extra["command"] = {"words": list(command), "exit_code": code}
+    report.extra["command"] = {"line": mask_command(command), "exit_code": code}
     if code:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         words = f"{command[0]} {how}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from autopack.locks.verdict import Kind
 from autopack.report import Finding, Report, Severity
 from tasks import policy, server
 from tasks.engine import task
-from tasks.locking import LEASE_NOTE
+from tasks.locking import lease_of
 from tasks.slots import limit_of
 
 ASK_S = 2.0
@@ -28,7 +29,7 @@ EVERY_S = 1.0
 LIMITS = "python -m deployments.limits"
 _SEVERITY: dict[Kind, Severity] = {
     Kind.STALLED: "warning", Kind.PAUSED: "warning", Kind.ORPHAN_SLOT: "warning",
-    Kind.UNSAFE_FS: "warning", Kind.FOREIGN: "info",
+    Kind.UNSAFE_FS: "warning", Kind.DAMAGED: "error", Kind.FOREIGN: "info",
 }  # fmt: skip
 
 
@@ -44,11 +45,16 @@ class Limit:
         """Whether somebody has its slot."""
         return bool(self.found and self.found["active_slots"])
 
+    @property
+    def excludes(self) -> bool:
+        """Whether it lets one run in at a time."""
+        return bool(self.found and self.found["active"] and self.found["limit"] == 1)
+
     def line(self, lease: str) -> str:
         """Say what the limit is at; `lease` is the one the lock's record names."""
         if self.found is None:
             return f"limit {self.name} does not exist: {LIMITS}"
-        if not self.found["active"] or self.found["limit"] != 1:
+        if not self.excludes:
             return f"limit {self.name} is off or not 1: {LIMITS}"
         if not self.taken:
             return "free"
@@ -58,8 +64,10 @@ class Limit:
 class Looked:
     """What one look saw; a plain class, because Prefect walks into lists and dataclasses."""
 
-    def __init__(self, seen: list[Seen], limits: dict[str, Limit], url: str | None) -> None:
-        self.seen, self.limits, self.url = seen, limits, url
+    def __init__(
+        self, root: Path, seen: list[Seen], limits: dict[str, Limit], url: str | None
+    ) -> None:
+        self.root, self.seen, self.limits, self.url = root, seen, limits, url
 
 
 @task(**policy.READ)
@@ -75,7 +83,7 @@ def look(
     if gone := orphaned(seen, limits):
         seen = inspect(root, names, slots=gone, earlier=earlier)
     shown = [one for one in seen if everything or name or _worth_a_line(one)]
-    return Looked(shown, limits, url)
+    return Looked(root, shown, limits, url)
 
 
 def _worth_a_line(seen: Seen) -> bool:
@@ -102,12 +110,6 @@ def orphaned(seen: Iterable[Seen], limits: Mapping[str, Limit]) -> set[str]:
     }
 
 
-def lease_of(record: Record | None) -> str:
-    """Return the Prefect lease that a holder noted, or nothing."""
-    noted = record is not None and record.note.startswith(LEASE_NOTE)
-    return record.note.removeprefix(LEASE_NOTE) if record and noted else ""
-
-
 def watch(
     root: Path, name: str | None, everything: bool, deadline: Deadline, before: Looked
 ) -> Looked:
@@ -125,19 +127,25 @@ def watch(
 def describe(report: Report, looked: Looked) -> None:
     """Put what was seen into the report: a line or two per lock, and a finding per problem."""
     report.body = "\n".join(_lines(looked))
-    report.counts = {"locks": len(looked.seen), "held": _count(looked, "FREE", "ORPHAN_SLOT")}
+    report.counts = {"locks": len(looked.seen), "held": _count(looked, "FREE", "ORPHAN-SLOT")}
     report.extra["prefect"] = looked.url
-    report.extra["locks"] = [_as_json(seen, looked.limits.get(seen.limit)) for seen in looked.seen]
+    report.extra["locks"] = [
+        _as_json(looked.root, seen, looked.limits.get(seen.limit)) for seen in looked.seen
+    ]
     report.findings += (
-        Finding("lock_" + seen.verdict.kind.value.lower(), severity, f".autonomous_runs/.locks/"
-                f"{seen.name}", None, f"{seen.name}: {seen.verdict.why}", break_command(seen))
-        for seen in looked.seen
-        if (severity := _SEVERITY.get(seen.verdict.kind))
-    )  # fmt: skip
-    if any(limit.found is None for limit in looked.limits.values()):
-        missing = [limit.name for limit in looked.limits.values() if limit.found is None]
-        words = f"Prefect limits are missing: {', '.join(missing)}"
-        report.findings.append(Finding("limits_missing", "warning", "", None, words, LIMITS))
+        _finding(looked.root, seen) for seen in looked.seen if seen.verdict.kind in _SEVERITY
+    )
+    if wrong := [limit.name for limit in looked.limits.values() if not limit.excludes]:
+        words = f"Prefect limits are missing, off or not 1: {', '.join(wrong)}"
+        report.findings.append(Finding("limits_wrong", "warning", "", None, words, LIMITS))
+
+
+def _finding(root: Path, seen: Seen) -> Finding:
+    kind = seen.verdict.kind
+    code = f"lock_{kind.value.lower().replace('-', '_')}"
+    path = f".autonomous_runs/.locks/{seen.name}"
+    words = f"{seen.name}: {seen.verdict.why}"
+    return Finding(code, _SEVERITY[kind], path, None, words, break_command(seen, root))
 
 
 def _count(looked: Looked, *free: str) -> int:
@@ -151,9 +159,9 @@ def _lines(looked: Looked) -> Iterator[str]:
         if len(seen.holders) > 1:
             details.append(f"held by {', '.join(map(_who, seen.holders))}")
         limit = looked.limits.get(seen.limit)
-        if limit and (limit.taken or limit.found is None):
+        if limit and (limit.taken or not limit.excludes):
             details.append(f"Prefect slot: {limit.line(lease_of(seen.holder))}")
-        if command := break_command(seen):
+        if command := break_command(seen, looked.root):
             details.append(f"break: {command}")
         yield from (f"    {detail}" for detail in details)
 
@@ -162,21 +170,24 @@ def _who(record: Record) -> str:
     return f"{record.owner} (pid {record.process.pid})"
 
 
-def break_command(seen: Seen) -> str:
-    """Return the command that breaks a lock, nothing for a free one or one on another host."""
+def break_command(seen: Seen, root: Path) -> str:
+    """Return the command that breaks a lock; nothing for one that nobody may or need break."""
     kind = seen.verdict.kind
+    where = "" if root == Path.cwd() else f" --workspace {shlex.quote(str(root))}"
+    command = f"python -m flows.locks break {seen.name}"
     if kind is Kind.ORPHAN_SLOT:
-        return f"python -m flows.locks break {seen.name} --stale --execute"
-    if kind in (Kind.FREE, Kind.UNSAFE_FS):
+        return f"{command} --stale --execute{where}"
+    if kind in (Kind.FREE, Kind.UNSAFE_FS, Kind.DAMAGED):
         return ""
-    return f"python -m flows.locks break {seen.name} --generation {seen.generation} --execute"
+    kill = " --kill" if seen.guard_pid else ""
+    return f"{command} --generation {seen.generation}{kill} --execute{where}"
 
 
-def _as_json(seen: Seen, limit: Limit | None) -> dict[str, Any]:
+def _as_json(root: Path, seen: Seen, limit: Limit | None) -> dict[str, Any]:
     verdict = seen.verdict
     return {
         "name": seen.name,
-        "verdict": verdict.kind.value.replace("_", "-"),
+        "verdict": verdict.kind.value,
         "why": verdict.why,
         "generation": seen.generation,
         "kernel": seen.kernel,
@@ -191,7 +202,7 @@ def _as_json(seen: Seen, limit: Limit | None) -> dict[str, Any]:
             "active_slots": limit.found["active_slots"] if limit.found else None,
             "lease": lease_of(seen.holder) or None,
         },
-        "break": break_command(seen),
+        "break": break_command(seen, root),
     }  # fmt: skip
 
 

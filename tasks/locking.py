@@ -13,16 +13,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeVar
 
 from autopack.deadline import Deadline
 from autopack.io.lock_waiting import Tell
-from autopack.io.locks import MultiLock, Owner
+from autopack.io.locks import MultiLock, Owner, inspect
 from autopack.locks.errors import Fenced
 from autopack.locks.names import Mode, parse
+from autopack.locks.record import Record
 from tasks import server
 from tasks.run import Run, current
 from tasks.slots import Slots, release
@@ -58,18 +59,25 @@ class Held:
         """The number of each grant, by lock."""
         return {grant.name: grant.generation for grant in self._locks}
 
+    @property
+    def files(self) -> list[str]:
+        """The lock files, by which the processes that inherited them are found."""
+        return [grant.file for grant in self._locks]
+
     def descriptors(self) -> tuple[int, ...]:
         """Return the open lock files, for a command that keeps the locks if this process dies."""
         return tuple(grant.fileno() for grant in self._locks)
 
-    def guarded(self, name: str) -> AbstractContextManager[None]:
-        """Return a block in which nobody can take the lock away; keep it to one short write.
+    @contextmanager
+    def guarded(self, name: str) -> Iterator[None]:
+        """Give a block in which nobody can take the lock away; keep it to one short write.
 
         Raises:
-            Fenced: The lock, or the Prefect slot behind it, was lost.
+            Fenced: The lock, another one of the set, or the Prefect slot was lost.
         """
-        self.check()
-        return self._locks[name].guarded()
+        with self._locks[name].guarded():
+            self.check()
+            yield
 
     def commit(self, name: str, work: Callable[[], T]) -> T:
         """Do one short write under the guard of a lock; raises what `guarded` raises."""
@@ -140,8 +148,8 @@ def holding(
     slots = _slots(run, names)
     with locks:
         if slots and release_orphan_slots:
-            _release_orphans(slots, locks)
-        with _queued(slots, locks, deadline, tell) if slots else nullcontext():
+            _release_orphans(slots, locks, root or run.workspace)
+        with _queued(slots, locks, names, deadline, tell) if slots else nullcontext():
             held = Held(locks, _taken.get())
             with _reporting(run, held, time.monotonic() - began):
                 yield held
@@ -175,26 +183,46 @@ def _slots(run: Run, names: tuple[str, ...]) -> Slots | None:
 
 
 @contextmanager
-def _queued(slots: Slots, locks: MultiLock, deadline: Deadline, tell: Tell) -> Iterator[None]:
-    """Hold the slots, with their lease noted in the record of each lock."""
+def _queued(
+    slots: Slots, locks: MultiLock, names: tuple[str, ...], deadline: Deadline, tell: Tell
+) -> Iterator[None]:
+    """Hold the slots, with their lease noted in the record of each exclusive lock."""
+
+    def waiting(line: str) -> None:
+        locks.progress(0, 0, "waits for Prefect slots")
+        tell(line)
+
+    def fenced() -> bool:
+        return any(grant.fenced for grant in locks)
+
     until = time.monotonic() + deadline.cap(SLOT_WAIT_S, "waiting for Prefect slots")
     token = _taken.set((*_taken.get(), slots))
     try:
-        lease = slots.take(until, tell)
-        for grant in locks:
-            grant.note(f"{LEASE_NOTE}{lease}")
+        lease = slots.take(until, waiting, fenced)
+        for name in names:
+            locks[name].note(f"{LEASE_NOTE}{lease}")
         yield
     finally:
         _taken.reset(token)
         slots.release()
 
 
-def _release_orphans(slots: Slots, locks: MultiLock) -> None:
-    """Give back the slots that last holders left: they died, or these locks were not ours."""
-    for grant in locks:
-        left = grant.predecessor
-        if left is not None and left.note.startswith(LEASE_NOTE):
-            release(slots.url, left.note.removeprefix(LEASE_NOTE))
+def _release_orphans(slots: Slots, locks: MultiLock, root: Path) -> None:
+    """Give back the slots that dead holders left under the same limits."""
+    left = [lease_of(grant.predecessor) for grant in locks]
+    left += [
+        lease_of(seen.holder)
+        for seen in inspect(root)
+        if seen.kernel == "free" and seen.verdict.alive == "no" and seen.limit in slots.names
+    ]
+    for lease in dict.fromkeys(filter(None, left)):
+        release(slots.url, lease)
+
+
+def lease_of(record: Record | None) -> str:
+    """Return the Prefect lease that a holder noted, or nothing."""
+    noted = record is not None and record.note.startswith(LEASE_NOTE)
+    return record.note.removeprefix(LEASE_NOTE) if record and noted else ""
 
 
 def _teller() -> Tell:

@@ -23,6 +23,7 @@ ASK_S = 5.0
 """Longest wait for one answer."""
 _POLL_S = 0.5
 _LIMITS = "/v2/concurrency_limits"
+_LATE = f"its Prefect lease was not renewed for {LEASE_S:g} s"
 _OVER = {"CANCELLING", "CANCELLED"}
 
 
@@ -79,12 +80,22 @@ class Slots:
         self.names = list(names)
         self.flow_run_id = flow_run_id
         self.lease: str | None = None
-        self.lost = ""
+        self._lost = ""
         self._done = threading.Event()
         self._renewed = 0.0
 
-    def take(self, until: float, on_wait: Callable[[str], object]) -> str:
+    @property
+    def lost(self) -> str:
+        """Why the slots are lost; nothing while they are held. A paused process may be late."""
+        late = self.lease is not None and time.monotonic() - self._renewed > LEASE_S
+        return self._lost or (_LATE if late else "")
+
+    def take(
+        self, until: float, on_wait: Callable[[str], object], fenced: Callable[[], bool]
+    ) -> str:
         """Wait for a slot of every limit, and return the lease's id.
+
+        The lease is given back when `fenced()` says that the lock above it was broken.
 
         Raises:
             Busy: They were not free by then.
@@ -101,11 +112,13 @@ class Slots:
                     next_step="python -m flows.locks status --all",
                 )
             if now - told >= 10:
-                on_wait(f"waiting for a slot of the Prefect limits {', '.join(self.names)}")
+                on_wait(f"for a slot of the Prefect limits {', '.join(self.names)}")
                 told = now
             time.sleep(min(_POLL_S, max(0.0, until - now)))
         self.lease, self._renewed = lease, time.monotonic()
-        threading.Thread(target=self._keep, name="prefect-lease", daemon=True).start()
+        threading.Thread(
+            target=self._keep, args=(fenced,), name="prefect-lease", daemon=True
+        ).start()
         return lease
 
     def _try(self, until: float) -> str | None:
@@ -125,28 +138,28 @@ class Slots:
             )
         return str(found["lease_id"])
 
-    def _keep(self) -> None:
-        while not self._done.wait(RENEW_S):
-            until = time.monotonic() + ASK_S
-            with contextlib.suppress(Unreachable):
-                self._renew(until)
-            if time.monotonic() - self._renewed > LEASE_S:
-                self.lost = f"its Prefect lease could not be renewed for {LEASE_S:g} s"
-            if self.lost:
+    def _keep(self, fenced: Callable[[], bool]) -> None:
+        while not self._done.wait(RENEW_S) and not self._lost:
+            if fenced():
+                self._lost = "its lock was broken"
+                self.release()
                 return
+            with contextlib.suppress(Unreachable):
+                self._renew(time.monotonic() + ASK_S)
+            self._lost = self.lost
 
     def _renew(self, until: float) -> None:
         path = f"{_LIMITS}/leases/{self.lease}/renew"
         asked = time.monotonic()
         status, _ = ask(self.url, path, until, {"lease_duration": LEASE_S})
         if status == 410:
-            self.lost = "its Prefect lease is gone: it expired, or somebody released it"
+            self._lost = "its Prefect lease is gone: it expired, or somebody released it"
         elif status < 300:
             self._renewed = asked
         if self.flow_run_id:
             _, run = ask(self.url, f"/flow_runs/{self.flow_run_id}", until)
             if isinstance(run, dict) and run.get("state_type") in _OVER:
-                self.lost = "its flow run was cancelled"
+                self._lost = "its flow run was cancelled"
 
     def release(self) -> None:
         """Give the slots back; again, late, or without a server it does nothing."""

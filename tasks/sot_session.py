@@ -106,10 +106,12 @@ class Sync:
     def _hold(self) -> Iterator[None]:
         from tasks.locking import holding
 
-        shared_database = self.uses_database and self.index().database.is_postgres
+        postgres = self.uses_database and self.index().database.is_postgres
+        embedded = self.uses_vectors and self.qdrant and self.qdrant.shown == "embedded"
+        shared = ("docs", "db") if self.uses_database else ("docs",)
         with holding(
-            "index", shared=("docs",), root=self.root, deadline=self.deadline,
-            allow_network=shared_database,
+            "index", shared=shared, root=self.root, deadline=self.deadline,
+            allow_network=postgres and not embedded,
         ) as self._held:  # fmt: skip
             yield
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect as python
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from autopack.io.locks import inspect
 from tasks.engine import options_of, plain
 from tests.autopack.sot.counted import true_files
-from tests.support.session import REPOSITORY
+from tests.support.session import REPOSITORY, clean_environment
 
 WRITERS = {
     ("sot_sync", ""): (["--full", "--execute", "--qdrant-host", "embedded"], {"index"}),
@@ -89,6 +91,50 @@ def test_a_writer_waits_for_whoever_holds_the_umbrella(
     assert done.returncode == 5
     assert "lock 'tidy' is busy" in done.stderr
     assert not (root / "autopack.db").exists()
+
+
+WATCHED = """
+import os, runpy, sys
+root, flow, *words = sys.argv[1:]
+state = (".autonomous_runs/.locks", ".autonomous_runs/audit.jsonl", "/engine.lock")
+unlocked = []
+
+def writes(event, args):
+    if event == "open":
+        mode, flags = args[1], args[2]
+        made = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        return set(mode or "") & set("wax+") if mode else flags & made
+    return event in {"os.rename", "os.remove", "os.truncate", "os.link", "os.symlink", "os.rmdir"}
+
+def hook(event, args):
+    if not args or not isinstance(args[0], (str, bytes)) or not writes(event, args):
+        return
+    path = os.path.abspath(os.fsdecode(args[0]))
+    if path.startswith(root) and not any(part in path for part in state):
+        held = sys.modules.get("autopack.io.lock_heartbeat")
+        if held is None or not held.live():
+            unlocked.append(f"{event} {path}")
+
+sys.addaudithook(hook)
+sys.argv[1:] = [*words, "--workspace", root, "--engine", "direct"]
+try:
+    runpy.run_module(f"flows.{flow}", run_name="__main__")
+finally:
+    print("UNLOCKED", unlocked, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
+def test_no_file_is_written_while_no_lock_is_held(writer, make_workspace) -> None:
+    files = true_files()
+    files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
+    root = make_workspace(files)
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(root), writer[0], *WRITERS[writer][0]],
+        cwd=REPOSITORY, env=clean_environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.rstrip().endswith("UNLOCKED []"), done.stderr
 
 
 def calls(path: Path) -> set[str]:

@@ -98,13 +98,13 @@ def feed(
     """Write a difference, read it back, and mark which ledgers the vectors stand for.
 
     `check` raises when this run has lost its lock; vectors have no transaction, so it is asked
-    before what is written, before what is deleted, and before the mark.
+    while they are written, before what is deleted, and before the mark.
 
     Raises:
         Unreachable: What is read back is not what was written.
     """
     check()
-    upserted = vectors.upsert(_points(todo))
+    upserted = vectors.upsert(_checked(_points(todo), check))
     check()
     deleted = vectors.delete(todo.gone) if todo.gone else 0
     _verify(vectors, todo)
@@ -113,6 +113,14 @@ def feed(
     if vectors.read_back([CONTROL]).get(CONTROL) != mark:
         vectors.upsert([Point(CONTROL, mark, "", {"kind": "control", "digest": mark})])
     return Fed(upserted, deleted)
+
+
+def _checked(points: Iterable[Point], check: Callable[[], None]) -> Iterator[Point]:
+    """Ask before every hundredth point."""
+    for n, point in enumerate(points):
+        if n % 100 == 0:
+            check()
+        yield point
 
 
 def _points(todo: Difference) -> Iterator[Point]:

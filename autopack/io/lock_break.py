@@ -54,7 +54,7 @@ def break_lock(
     Args:
         root: The workspace.
         name: The lock.
-        generation: The one the operator saw; None breaks only what is proven dead or stopped.
+        generation: The one the operator saw; without it nothing is broken.
         watch_s: How long the holder is watched; one that makes progress keeps its lock.
         guard_wait_s: How long a holder inside a commit may finish it.
 
@@ -67,7 +67,7 @@ def break_lock(
     refusal = _refusal(first, first, generation)
     if refusal:
         return refusal
-    last = first if first.verdict.proven else _watch(root, first, watch_s)
+    last = first if first.verdict.stopped else _watch(root, first, watch_s)
     with reachable(root):
         return _refusal(first, last, generation) or _take_away(root, last, guard_wait_s)
 
@@ -155,12 +155,18 @@ def _guard_busy(seen: Seen) -> Broken:
 
 
 def kill_holder(
-    root: Path | str, name: str, generation: int, *, free_wait_s: float = GUARD_WAIT_S
+    root: Path | str,
+    name: str,
+    generation: int,
+    *,
+    watch_s: float = WATCH_S,
+    free_wait_s: float = GUARD_WAIT_S,
 ) -> Broken:
     """Send SIGKILL to the lock's holder; the kernel then frees the lock.
 
     Only when the record is of the generation that the operator saw, and host, boot, pid and start
-    time all match a process here. Waits up to `free_wait_s` for the kernel.
+    time all match a process here; and only while it is stopped, inside a commit, or makes no
+    progress for `watch_s`. Waits up to `free_wait_s` for the kernel.
 
     Raises:
         UsageError: It is not a lock name.
@@ -169,6 +175,9 @@ def kill_holder(
     """
     seen = _look(root, name)
     why = _spared(seen, generation)
+    if not why and not (seen.verdict.stopped or seen.guard_pid):
+        moved = _changed(seen, seen := _watch(root, seen, watch_s))
+        why = "the holder is at work: it made progress while it was watched" if moved else ""
     if why:
         outcome: Outcome = "free" if seen.kernel == "free" else "refused"
         return _told(seen, outcome, why, f"python -m flows.locks status {seen.name}")
@@ -187,7 +196,7 @@ def _spared(seen: Seen, generation: int) -> str:
         return "the lock is free"
     if seen.holder is None:
         return "its holder left no record"
-    if generation not in (seen.generation, seen.holder.generation):
+    if {generation} != {seen.generation, seen.holder.generation}:
         return f"the lock is at generation {seen.generation}, not {generation}: look again"
     if len(seen.holders) > 1:
         return f"{len(seen.holders)} processes share it"

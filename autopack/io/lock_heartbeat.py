@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from autopack.io.lock_hold import Hold
+from autopack.io.lock_hold import Hold, this_thread
 from autopack.io.lock_kernel import forking_waits
 from autopack.io.lock_refs import Refs
 
@@ -42,8 +42,8 @@ def held_here(folder: str) -> list[Hold]:
     """Return the locks of one folder that this thread holds."""
     if not _live:
         return []
-    me = threading.get_ident()
-    return [hold for hold in live() if hold.thread == me and hold.files.folder == folder]
+    me = this_thread()
+    return [hold for hold in live() if hold.thread is me and hold.files.folder == folder]
 
 
 def beat_all() -> None:

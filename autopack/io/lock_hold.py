@@ -43,6 +43,7 @@ class _Turns(threading.local):
     """
 
     def __init__(self) -> None:
+        self.token = object()  # names the thread; its number is given to another one later
         self.turns: Refs[_Turn] = Refs()
 
     def names(self) -> list[LockName]:
@@ -69,7 +70,7 @@ class Hold:
     generation: int = -1
     fenced: bool = False
     found: Record | None = None
-    thread: int = field(default_factory=threading.get_ident)
+    thread: object = field(default_factory=lambda: _mine.token)
     users: Refs[object] = field(default_factory=Refs)
     _main: io.FileIO | None = None
     _guard: io.FileIO | None = None
@@ -195,11 +196,15 @@ class Hold:
             Fenced: It is not.
         """
         guard = self._open_guard()
+        assert self._main is not None
         if not same_file(guard, self.files.guard):
             raise self._fenced("its files were removed")
         generation = lock_files.read_generation(guard)
         if generation != self.generation:
             raise self._fenced(f"it was broken, and is at generation {generation} now")
+        # A number can come again after somebody truncated the file: what was lost stays lost.
+        if self.fenced or not same_file(self._main, self.files.main):
+            raise self._fenced("it was broken, or its files were removed")
 
     def _open_guard(self) -> io.FileIO:
         if not self.held or self._guard is None or self._guard.closed:
@@ -268,8 +273,8 @@ class Hold:
             with self._writing:
                 self._clear()
         finally:
-            if self._main is not None and not self._main.closed:
-                unlock(self._main)  # a child that inherited the file would keep it locked
+            if self._main is not None:
+                # Closed and not unlocked: a child that inherited the file keeps the lock.
                 self._main.close()
 
     def _clear(self) -> None:
@@ -286,6 +291,11 @@ class Hold:
         # After a break the slot may be the next holder's.
         if self._slot is not None and lock_files.read_slot(guard, self._slot) == self._written:
             lock_files.write_slot(guard, self._slot, lock_files.EMPTY)
+
+
+def this_thread() -> object:
+    """Return what names this thread among all that ever were."""
+    return _mine.token
 
 
 def _wait_for(guard: io.FileIO, wait_s: float) -> bool:

@@ -7,8 +7,11 @@ parent's death. It must never unlock, which would take the lock away from the pa
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
+import stat
 import sys
 import threading
 
@@ -23,7 +26,10 @@ else:
     import fcntl
 
     def open_raw(path: str, *, create: bool, write: bool) -> io.FileIO:
-        """Open a lock file."""
+        """Open a lock file, which is a plain one: a pipe would wait, a link lead elsewhere."""
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise OSError(errno.EINVAL, "it is not a plain file", path)
         try:
             # One step for the interpreter: no signal can lose a descriptor in between.
             return io.FileIO(path, "r+b" if write else "rb")

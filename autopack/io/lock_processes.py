@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import platform
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from autopack.locks.record import Moment, Process
 from autopack.locks.verdict import Life
-from autopack.settings import mask, redact
+from autopack.settings import mask_command
 
 
 def now() -> Moment:
@@ -49,15 +51,34 @@ def _text(path: str) -> str:
 
 def command() -> str:
     """Return the command line of this process, without secrets."""
-    shown = [os.path.basename(sys.argv[0] or "python"), *map(_masked, sys.argv[1:])]
-    return redact(" ".join(shown))
+    return mask_command([os.path.basename(sys.argv[0] or "python"), *sys.argv[1:]])
 
 
-def _masked(argument: str) -> str:
-    flag, equals, value = argument.partition("=")
-    if equals and "://" in value and "://" not in flag:
-        return f"{flag}={mask(value)}"
-    return mask(argument) if "://" in argument else argument
+def openers(paths: Iterable[str]) -> list[int]:
+    """Return the other processes that have one of these files open, where `/proc` tells."""
+    wanted = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found = os.stat(path)
+            wanted.add((found.st_dev, found.st_ino))
+    pids = [int(entry) for entry in _listed("/proc") if entry.isdigit()]
+    return [pid for pid in sorted(pids) if pid != os.getpid() and wanted & _opened(pid)]
+
+
+def _opened(pid: int) -> set[tuple[int, int]]:
+    found = set()
+    for descriptor in _listed(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            of = os.stat(f"/proc/{pid}/fd/{descriptor}")
+            found.add((of.st_dev, of.st_ino))
+    return found
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def look(pid: int) -> Life:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import random
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -125,4 +126,4 @@ class Waiting:
 def _where(root: Path) -> str:
     """Return what a command needs to find the workspace; nothing in the current folder."""
     here = os.path.realpath(root) == os.path.realpath(os.curdir)
-    return "" if here else f" --workspace {root}"
+    return "" if here else f" --workspace {shlex.quote(str(root))}"

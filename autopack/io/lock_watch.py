@@ -9,10 +9,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from autopack.errors import Unreachable
+from autopack.errors import Refused, Unreachable
 from autopack.io.lock_files import FOLDER, LockFiles, read_generation, read_records
 from autopack.io.lock_kernel import forking_waits, open_file, try_lock
-from autopack.io.lock_processes import FileId, Flock, file_id, flocks, look, me, mountinfo, now
+from autopack.io.lock_processes import (
+    FileId,
+    Flock,
+    file_id,
+    flocks,
+    look,
+    me,
+    mountinfo,
+    now,
+    openers,
+)
 from autopack.locks.filesystems import filesystem_of, is_network
 from autopack.locks.lines import holder_line
 from autopack.locks.names import RANKS, LockName, from_file, parse
@@ -75,14 +85,26 @@ def inspect(
 
     Raises:
         UsageError: A name is none.
-        Refused: A file was overwritten by something else.
         Unreachable: A file cannot be read.
     """
     before = {seen.name: seen for seen in earlier}
     with reachable(root):
         wanted = _present(root) if names is None else {parse(name) for name in names}
         given = _Look(root, flocks(), slots, stall_s)
-        return [_see(given, name, before.get(name.text)) for name in sorted(wanted)]
+        return [_see_any(given, name, before.get(name.text)) for name in sorted(wanted)]
+
+
+def _see_any(given: _Look, name: LockName, before: Seen | None) -> Seen:
+    """Look at a lock; one that is damaged hides no other."""
+    try:
+        return _see(given, name, before)
+    except Refused as error:
+        verdict, at = Verdict(Kind.DAMAGED, error.message), now()
+        return Seen(
+            name=name.text, kernel="free", generation=-1, verdict=verdict, holders=(), waiters=(),
+            state="", filesystem="", limit=name.limit, guard_pid=None, at=at,
+            beat_at=at.mono, move_at=at.mono,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -98,12 +120,12 @@ def reachable(root: Path | str) -> Iterator[None]:
 
 
 def stale(root: Path | str, *, slots: Collection[str] = ()) -> list[Seen]:
-    """Return the locks whose holder is proven dead, and those with an orphaned slot."""
+    """Return the locks whose holder died without release, and those with an orphaned slot."""
     return [seen for seen in inspect(root, slots=slots) if _is_stale(seen)]
 
 
 def _is_stale(seen: Seen) -> bool:
-    died = seen.verdict.alive == "no" and seen.holder is not None
+    died = seen.kernel == "free" and seen.verdict.alive == "no"
     return died or seen.verdict.kind is Kind.ORPHAN_SLOT
 
 
@@ -150,7 +172,7 @@ def _see(given: _Look, name: LockName, before: Seen | None) -> Seen:
         name=name.text,
         kernel=kernel,
         generation=generation,
-        verdict=judge(observation, given.stall_s),
+        verdict=_with_heirs(judge(observation, given.stall_s), files, kernel),
         holders=holders,
         waiters=_waiters(records),
         state=observation.life.state,
@@ -161,6 +183,14 @@ def _see(given: _Look, name: LockName, before: Seen | None) -> Seen:
         beat_at=beat_at,
         move_at=move_at,
     )
+
+
+def _with_heirs(verdict: Verdict, files: LockFiles, kernel: Kernel) -> Verdict:
+    """Name the processes that inherited the lock of a dead holder: they keep it."""
+    if kernel == "free" or verdict.alive != "no":
+        return verdict
+    heirs = ", ".join(f"pid {pid}" for pid in openers([files.main]))
+    return replace(verdict, why=f"{verdict.why}: {heirs}") if heirs else verdict
 
 
 def _unchanged(before: Seen, holder: Record, at: Moment) -> tuple[float, float]:

@@ -90,6 +90,15 @@ class Grant:
         return self._hold.generation
 
     @property
+    def fenced(self) -> bool:
+        """Whether the lock was taken away, as far as can be seen now."""
+        try:
+            self.check()
+        except Fenced:
+            return True
+        return False
+
+    @property
     def held(self) -> bool:
         """Whether this grant was not let go. It may be fenced all the same: see `check`."""
         return self in self._hold.users and self._hold.held
@@ -133,10 +142,15 @@ class Grant:
         if self.held:
             self._hold.annotate(words)
 
+    @property
+    def file(self) -> str:
+        """Where the lock file is."""
+        return self._hold.files.main
+
     def fileno(self) -> int:
         """Return the open lock file, for a child that shall hold the lock while it lives.
 
-        A child that has it keeps the lock when this process dies; `release` frees it for both.
+        A child that has it keeps the lock, also after `release` and the death of this process.
         """
         self._check_mine()
         return self._hold.fileno()

@@ -93,10 +93,14 @@ class Record:
             self,
             moved=now,
             moves=self.moves + 1,
-            done=max(0, done),
-            total=max(0, total),
+            done=_count(done),
+            total=_count(total),
             phase=phase or self.phase,
         )
+
+
+def _count(number: float) -> int:
+    return min(max(0, int(number)), 2**63 - 1)
 
 
 def encode(record: Record) -> bytes:

@@ -26,15 +26,16 @@ Alive = Literal["yes", "no", "unknown"]
 
 
 class Kind(StrEnum):
-    """The seven things a look at a lock can say."""
+    """What a look at a lock can say."""
 
     FREE = "FREE"
     HELD = "HELD"
     STALLED = "STALLED"
     PAUSED = "PAUSED"
     FOREIGN = "FOREIGN"
-    ORPHAN_SLOT = "ORPHAN_SLOT"
-    UNSAFE_FS = "UNSAFE_FS"
+    ORPHAN_SLOT = "ORPHAN-SLOT"
+    UNSAFE_FS = "UNSAFE-FS"
+    DAMAGED = "DAMAGED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ class Observation:
 class Verdict:
     """What the look means. Ages are in seconds, None when nobody can tell.
 
-    `proven` says that the holder is dead or stopped for certain; a missing heartbeat proves
-    nothing, because a full disk loses heartbeats too.
+    `stopped` says that the holder's process is stopped, so it cannot move while it is watched. A
+    dead holder needs no breaking: the kernel freed its lock, or a child of it lives and has it.
     """
 
     kind: Kind
@@ -92,7 +93,7 @@ class Verdict:
     alive: Alive = "unknown"
     beat_age_s: float | None = None
     move_age_s: float | None = None
-    proven: bool = False
+    stopped: bool = False
 
 
 def is_local(process: Process, me: Process) -> bool:
@@ -146,7 +147,8 @@ def judge(seen: Observation, stall_s: float = STALL_S) -> Verdict:
 
 def _free(seen: Observation) -> Verdict:
     if seen.slot_taken:
-        return Verdict(Kind.ORPHAN_SLOT, "a Prefect slot is taken, but nobody holds the lock")
+        why = "a Prefect slot is taken, but nobody holds the lock"
+        return Verdict(Kind.ORPHAN_SLOT, why, "no" if seen.record else "unknown")
     if seen.record is not None:
         return Verdict(Kind.FREE, "the last holder ended without release", "no")
     return Verdict(Kind.FREE, "nobody holds it")
@@ -159,7 +161,7 @@ def _held(seen: Observation, record: Record, stall_s: float) -> Verdict:
     lives = alive(record.process, seen.me, seen.life)
     kind, why = _kind(seen, record, lives, beat, move, stall_s)
     stopped = lives == "yes" and seen.life.state in STOPPED
-    return Verdict(kind, why, lives, beat, move, proven=lives == "no" or stopped)
+    return Verdict(kind, why, lives, beat, move, stopped)
 
 
 def _kind(  # noqa: PLR0911, PLR0913, PLR0917 - one line per verdict, in the order they outrank
@@ -205,7 +207,7 @@ def breakable(verdict: Verdict, *, epoch: int, generation: int | None, changed: 
     refusal = _refusal(verdict, epoch, generation)
     if refusal:
         return Decision(False, refusal)
-    if verdict.proven:
+    if verdict.stopped:
         return Decision(True, verdict.why)
     if changed:
         return Decision(False, "the holder is at work: it made progress while it was watched")
@@ -214,12 +216,12 @@ def breakable(verdict: Verdict, *, epoch: int, generation: int | None, changed: 
 
 def _refusal(verdict: Verdict, epoch: int, generation: int | None) -> str:
     """Return what forbids breaking whatever the breaker watched, or nothing."""
-    if verdict.kind is Kind.UNSAFE_FS:
+    if verdict.kind in (Kind.UNSAFE_FS, Kind.DAMAGED):
         return verdict.why
     if verdict.kind in (Kind.FREE, Kind.ORPHAN_SLOT):
         return "nothing to break: the lock is free"
-    if generation is None and not verdict.proven:
+    if generation is None:
         return f"{verdict.why}; only an operator who names the generation may break it"
-    if generation is not None and generation != epoch:
+    if generation != epoch:
         return f"the lock is at generation {epoch}, not {generation}: look again"
     return ""

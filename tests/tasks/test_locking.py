@@ -17,7 +17,7 @@ import pytest
 
 from autopack.deadline import Deadline
 from autopack.errors import Busy, Refused, Unreachable
-from autopack.io.locks import inspect
+from autopack.io.locks import break_lock, inspect
 from autopack.locks.errors import Fenced, LockOrderError
 from autopack.report import Report
 from deployments import limits
@@ -124,7 +124,7 @@ def test_another_workspace_on_the_same_server_waits_and_is_told(
         with pytest.raises(Busy, match="no slot of the Prefect limits docs"):  # noqa: SIM117
             with holding("docs", deadline=Deadline.after(1.5)):
                 raise AssertionError("two holders")
-        assert "waiting for a slot of the Prefect limits docs" in capfd.readouterr().err
+        assert "waiting: for a slot of the Prefect limits docs" in capfd.readouterr().err
     finally:
         leave.set()
         thread.join()
@@ -164,6 +164,43 @@ def wait_until_fenced(held, why: str) -> None:
             time.sleep(0.05)
 
 
+def test_an_inner_block_sees_that_the_outers_slot_was_lost(prefect_server, run) -> None:
+    with holding("docs") as outer, holding("docs") as inner:
+        slots.release(prefect_server.url, outer.lease)
+        outer._slots[0]._lost = "gone"
+        with pytest.raises(Fenced, match="gone"):
+            inner.commit("docs", lambda: pytest.fail("a write without a slot"))
+
+
+def test_a_lease_that_was_not_renewed_in_time_is_lost_whatever_the_thread_does(
+    prefect_server, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with holding("docs") as held:
+        monkeypatch.setattr(slots, "LEASE_S", -1.0)
+        with pytest.raises(Fenced, match="was not renewed"):
+            held.check()
+
+
+def test_a_run_whose_umbrella_was_broken_writes_under_no_lock(prefect_server, run) -> None:
+    with holding("docs") as held:
+        done = break_lock(run.workspace, "tidy", 0, watch_s=0.1)
+        assert done.outcome == "broken"
+        with pytest.raises(Fenced):
+            held.commit("docs", lambda: pytest.fail("a write under a broken umbrella"))
+
+
+def test_a_broken_holder_gives_its_slot_back(
+    prefect_server, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "RENEW_S", 0.1)
+    with holding("docs") as held:
+        assert break_lock(run.workspace, "docs", held.generations["docs"], watch_s=0.1)
+        until = time.monotonic() + 30
+        while active(prefect_server, "docs") and time.monotonic() < until:
+            time.sleep(0.05)
+        assert active(prefect_server, "docs") == 0
+
+
 def test_a_late_release_does_not_take_the_slot_of_the_next(prefect_server, run) -> None:
     with holding("docs") as held:
         lease = held.lease
@@ -183,7 +220,7 @@ def test_a_server_that_is_gone_refuses_to_start_and_fences_what_runs(
         lease = held.lease
         monkeypatch.setattr(slots, "ask", gone)
         monkeypatch.setattr(slots, "LEASE_S", 0.3)
-        wait_until_fenced(held, "could not be renewed")
+        wait_until_fenced(held, "was not renewed")
     with pytest.raises(Unreachable), holding("docs"):
         raise AssertionError("no lock, no write")
     monkeypatch.undo()
@@ -226,6 +263,23 @@ def killed_holder(server: PrefectServer | FullServer, root: Path) -> None:
     assert child.stdout.readline() == "held\n"
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
+
+
+def test_break_stale_gives_a_dead_holders_slot_back_once(prefect_server, run, run_flow) -> None:
+    killed_holder(prefect_server, run.workspace)
+    env = {"PREFECT_API_URL": prefect_server.url, "PREFECT_HOME": str(prefect_server.home)}
+    where = ("--workspace", run.workspace, "--engine", "direct", "--json")
+    status = run_flow("locks", "status", *where, env=env)
+    docs = next(lock for lock in status.report["locks"] if lock["name"] == "docs")
+    assert docs["verdict"] == "ORPHAN-SLOT"
+    assert docs["prefect"]["active_slots"] == 1
+    words = []
+    for _ in range(2):
+        done = run_flow("locks", "break", "--stale", "--all", "--execute", *where, env=env)
+        assert done.returncode == 0, done.stderr
+        words.append([(o["name"], o["word"]) for o in done.report["outcomes"]])
+    assert words == [[("docs", "released")], []]
+    assert active(prefect_server, "docs") == 0
 
 
 def test_a_dead_holders_slot_is_given_back_when_asked_for(prefect_server, run) -> None:

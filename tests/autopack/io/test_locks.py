@@ -275,3 +275,26 @@ def test_a_removed_folder_fences_its_holder(tmp_path: Path, take: Take) -> None:
         assert elsewhere(lambda: take({"docs": "exclusive"}).acquire()) is None
         with pytest.raises(Fenced, match="removed"):
             locks["docs"].commit(lambda: 1)
+
+
+def test_a_thread_that_gets_the_number_of_another_gets_none_of_its_locks(
+    tmp_path: Path, take: Take
+) -> None:
+    first = take({"docs": "exclusive"})
+    thread = threading.Thread(target=first.acquire)
+    thread.start()
+    thread.join()
+    refused = []
+
+    def second() -> None:
+        try:
+            take({"docs": "exclusive"}, wait_seconds=0.05).acquire()
+        except Busy:
+            refused.append(threading.get_ident())
+
+    for _ in range(20):  # one of them has the number that the first had
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    assert len(refused) == 20
+    first.release()

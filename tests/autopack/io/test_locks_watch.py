@@ -218,8 +218,30 @@ def test_what_cannot_be_read_is_unreachable(tmp_path: Path) -> None:
     (folder.parent / ".locks").mkdir()
     (folder / "docs.guard").mkdir()
     (folder / "docs.lock").touch()
-    with pytest.raises(Unreachable, match=r"Is a directory \(.*docs\.guard\)"):
+    with pytest.raises(Unreachable, match=r"not a plain file \(.*docs\.guard\)"):
         inspect(tmp_path, ["docs"])
+
+
+@pytest.mark.parametrize("name", ["docs.lock", "docs.guard"])
+def test_a_pipe_or_a_link_in_the_place_of_a_lock_file_is_refused(tmp_path, take, name) -> None:
+    with take({"docs": "exclusive"}):
+        pass
+    path, elsewhere = tmp_path / FOLDER / name, tmp_path / "elsewhere"
+    for make in (lambda: os.mkfifo(path), lambda: path.symlink_to(elsewhere)):
+        elsewhere.write_bytes(b"")
+        path.unlink()
+        make()
+        with pytest.raises(Unreachable, match="not a plain file"), take({"docs": "exclusive"}):
+            pass
+        assert elsewhere.read_bytes() == b""
+
+
+def test_a_damaged_lock_hides_no_other(tmp_path: Path, take: Take) -> None:
+    with take({"docs": "exclusive", "tidy": "shared"}):
+        pass
+    (tmp_path / FOLDER / "tidy.guard").write_bytes(b"junk" * 400)
+    kinds = {seen.name: seen.verdict.kind for seen in inspect(tmp_path)}
+    assert (kinds["tidy"], kinds["docs"]) == (Kind.DAMAGED, Kind.FREE)
 
 
 def test_the_recorded_command_has_no_secrets(tmp_path: Path, take: Take, monkeypatch) -> None:

@@ -44,7 +44,7 @@ def later(seconds: float, wall: float = 0.0) -> Moment:
     [
         (replace(HELD, kernel="free", record=None), Kind.FREE, "unknown"),
         (replace(HELD, kernel="free", life=Life(False)), Kind.FREE, "no"),
-        (replace(HELD, kernel="free", slot_taken=True), Kind.ORPHAN_SLOT, "unknown"),
+        (replace(HELD, kernel="free", slot_taken=True), Kind.ORPHAN_SLOT, "no"),
         (replace(HELD, filesystem="nfs4"), Kind.UNSAFE_FS, "unknown"),
         (HELD, Kind.HELD, "yes"),
         (replace(HELD, slot_taken=True), Kind.HELD, "yes"),
@@ -84,7 +84,7 @@ def test_no_jump_of_the_wall_clock_changes_a_verdict_here(jump, unchanged) -> No
 def test_a_jump_makes_a_foreign_age_unknown_never_old(jump: float) -> None:
     verdict = judge(replace(HELD, record=OTHER_HOST, now=later(0, jump)))
     assert (verdict.kind, verdict.beat_age_s) == (Kind.FOREIGN, None)
-    assert not verdict.proven
+    assert not verdict.stopped
 
 
 def test_what_the_observer_saw_itself_counts_for_a_foreign_holder() -> None:
@@ -140,9 +140,10 @@ FREE = judge(replace(HELD, kernel="free", record=None))
         (WORKS, 86, False, False),
         (WORKS, None, False, False),
         (STOPPED, 87, True, True),
-        (STOPPED, None, False, True),
+        (STOPPED, None, False, False),
         (STOPPED, 88, False, False),
-        (DEAD, None, False, True),
+        (DEAD, None, False, False),
+        (DEAD, 87, False, True),
         (SILENT, None, False, False),
         (SILENT, 87, False, True),
         (FOREIGN, None, False, False),
@@ -153,7 +154,7 @@ FREE = judge(replace(HELD, kernel="free", record=None))
         (FREE, 87, False, False),
     ],
 )
-def test_only_the_proven_dead_or_what_an_operator_saw_may_be_broken(
+def test_only_what_an_operator_saw_may_be_broken(
     verdict: Verdict, generation: int | None, changed: bool, allowed: bool
 ) -> None:
     decision = breakable(verdict, epoch=87, generation=generation, changed=changed)
