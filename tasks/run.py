@@ -137,7 +137,8 @@ def name_workspace(report: Report, workspace: str) -> None:
 
     def named(text: str) -> str:
         flag = f" --workspace {shlex.quote(workspace)}"
-        return _COMMAND.sub(lambda match: match[0] + flag, text) if flag not in text else text
+        told = "--workspace" in text
+        return text if told else _COMMAND.sub(lambda match: match[0] + flag, text)
 
     report.message = named(report.message)
     report.findings = [replace(f, fix=named(f.fix)) for f in report.findings]
