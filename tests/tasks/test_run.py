@@ -1,0 +1,43 @@
+"""What a report advises works on the workspace that the report is about."""
+
+from __future__ import annotations
+
+import pytest
+
+from autopack.report import Finding, NextStep, Report
+from tasks.run import name_workspace
+
+
+@pytest.mark.parametrize(
+    ("advised", "named"),
+    [
+        (
+            "python -m flows.sot_sync --db-only --execute",
+            "python -m flows.sot_sync --workspace 'a b' --db-only --execute",
+        ),
+        ("python -m flows.locks status", "python -m flows.locks status --workspace 'a b'"),
+        (
+            "run python -m flows.sot_sync --full, or python -m flows.sot_counts",
+            "run python -m flows.sot_sync --workspace 'a b' --full, "
+            "or python -m flows.sot_counts --workspace 'a b'",
+        ),
+        (
+            "python -m flows.locks status --workspace elsewhere",
+            "python -m flows.locks status --workspace elsewhere",
+        ),
+        ("git pull", "git pull"),
+    ],
+)
+def test_advised_commands_name_the_workspace(advised: str, named: str) -> None:
+    report = Report("toy", message=advised)
+    report.findings = [Finding("x", "info", "docs", None, "m", advised)]
+    report.next_steps = [NextStep("why", advised)]
+    name_workspace(report, "a b")
+    told = [report.message, report.findings[0].fix, report.next_steps[0].command]
+    assert told == [named, named, named]
+
+
+def test_in_the_current_folder_nothing_is_added() -> None:
+    report = Report("toy", message="python -m flows.locks status")
+    name_workspace(report, ".")
+    assert report.message == "python -m flows.locks status"
