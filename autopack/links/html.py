@@ -10,7 +10,9 @@ from html import unescape
 _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?(?:</\1\s*>|\Z)", re.S | re.I
 )
-_TAG = re.compile(r"<([a-zA-Z][\w-]*)((?:\s+|/|[^\s\"'<>/=]+|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+))*)>")
+_TAG = re.compile(
+    r"<([a-zA-Z][\w-]*)((?:\s+|/|[^\s\"'<>/=]+|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+))*)>"
+)
 _ATTRIBUTE = re.compile(
     r"(?<![^\s/\"'])([^\s\"'<>/=]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+))"
 )
