@@ -8,14 +8,7 @@ from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable
-from autopack.links.tree import Tree
-
-SKIPPED = frozenset({
-    ".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".autonomous_runs",
-    ".autopack-quarantine", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox",
-    ".import_linter_cache",
-})  # fmt: skip
-"""Folders that hold no documentation of anybody's, wherever they stand."""
+from autopack.links.tree import SKIPPED, Tree
 
 
 class _Walk:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from autopack.links.candidates import alike
 from autopack.links.model import CodeSpan, Page
 from autopack.links.target import join, take_apart, without_lines
-from autopack.links.tree import Tree
+from autopack.links.tree import SKIPPED, Tree
 from autopack.links.verdict import Category, Verdict
 
 _NAME = r"[A-Za-z0-9_.@+~-]+"
@@ -22,14 +22,16 @@ def paths_in_code(tree: Tree, page: Page) -> Iterator[Verdict]:
     """Yield a verdict for every path in a code span that is not there.
 
     `code_ref` where something of its name is elsewhere, `unknown_ref` where nothing is. A path
-    counts as there from the page's folder and from the root: people write both.
+    counts as there from the page's folder and from the root: people write both. What a program
+    writes while it runs is not looked for.
     """
     for code in page.code:
         target = take_apart(code.text.strip())
         if target.where == "path" and looks_like_a_path(code.text.strip()):
             path = without_lines(target.path)
             places = (join(page.path, path), join("", path))
-            if not any(place in tree for place, out in places if not out):
+            gone = not any(place in tree for place, out in places if not out)
+            if gone and SKIPPED.isdisjoint(path.split("/")):
                 yield _missing(tree, page.path, code, places[1][0])
 
 

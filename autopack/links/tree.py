@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
+SKIPPED = frozenset({
+    ".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".autonomous_runs",
+    ".autopack-quarantine", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox",
+    ".import_linter_cache",
+})  # fmt: skip
+"""Folders that hold no documentation of anybody's, wherever they stand: no tree has them."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from autopack.report import Finding, Severity
 
 Category = Literal[
     "missing_file", "missing_anchor", "code_ref", "runtime_endpoint", "historical_ref",
-    "site_absolute", "external_url", "unknown_ref", "missing_nav",
+    "site_absolute", "external_url", "unknown_ref",
 ]  # fmt: skip
 Sub = Literal["", "wrong_base", "line_suffix", "case_mismatch"]
 Layer = Literal["certain", "fuzzy"]
@@ -20,7 +20,7 @@ SUB_WORDS: dict[Sub, str] = {
     "line_suffix": "a line is named by #L12, not :12",
     "case_mismatch": "upper and lower case differ",
 }
-STRICT = frozenset({"missing_file", "missing_anchor", "code_ref", "missing_nav"})
+STRICT = frozenset({"missing_file", "missing_anchor", "code_ref"})
 """Categories that make `--strict` fail; what leads out of the repository never does."""
 
 
