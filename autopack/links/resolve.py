@@ -9,7 +9,7 @@ from autopack.links.anchors import is_lines, leads_into
 from autopack.links.candidates import alike, alike_anchors, certain
 from autopack.links.model import Link, Page
 from autopack.links.target import Target, join, take_apart, without_lines
-from autopack.links.tree import Tree, is_markdown
+from autopack.links.tree import SKIPPED, Tree, is_markdown
 from autopack.links.verdict import SUB_WORDS, Category, Verdict
 
 BUILD_HISTORY = "docs/BUILD_HISTORY.md"
@@ -84,7 +84,7 @@ class Judge:
         category: Category = "missing_file"
         if page == BUILD_HISTORY and is_source(candidate.path):
             category = "code_ref"
-        words = f"'{link.raw}' leads nowhere: {SUB_WORDS[sub]}; write '{candidate.target}'"
+        words = f"'{link.raw}' leads nowhere: {SUB_WORDS[sub]}"
         return Verdict(
             page, link.line, link.raw, category, words, sub, (candidate,), resolved, link
         )
@@ -147,6 +147,17 @@ def fragment_files(tree: Tree, page: Page) -> set[str]:
             file = rendered(tree, there) if there is not None else None
             found |= {file} if file else set()
     return found
+
+
+def hidden_paths(page: Page) -> set[str]:
+    """Return what a page's links may mean in folders that no tree has."""
+    found = set()
+    for link in page.links:
+        target = take_apart(link.target)
+        if target.where == "path":
+            path = without_lines(target.path)
+            found |= {place for place, out in (join(page.path, path), join("", path)) if not out}
+    return {place for place in found if not SKIPPED.isdisjoint(place.split("/"))}
 
 
 def _said(page: str, link: Link, category: Category, words: str, resolved: str = "") -> Verdict:
