@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autopack.links.ignore import NAVIGATION, Rule, apply
-from autopack.links.mend import Leads, mend
+from autopack.links.mend import Leads, mend, unmendable
 from autopack.links.model import Page
 from autopack.links.verdict import Verdict
 from autopack.report import Finding
@@ -67,7 +67,10 @@ def _about(checking: Checking, page: Page) -> list[Verdict]:
     from autopack.links.code_paths import paths_in_code
 
     checking.deadline.check(f"judging {page.path}")
-    found = list(checking.judge.verdicts(page))
+    found = [
+        unmendable(verdict) if verdict.link and verdict.link.span is None else verdict
+        for verdict in checking.judge.verdicts(page)
+    ]
     if checking.wish.mode == "deep":
         found += paths_in_code(checking.tree, page)
     return sorted(found, key=lambda verdict: verdict.line or 0)

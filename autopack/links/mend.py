@@ -54,7 +54,6 @@ def mend(page: Page, data: bytes, verdicts: Sequence[Verdict], judge: Leads) -> 
     good = _proven(page, data, wanted, judge)
     spans = {(m.start, m.end) for m in good}
     left = [m.verdict for m in wanted if (m.start, m.end) not in spans]
-    left += [v for v in verdicts if v.certain and v.link and v.link.span is None]
     return Mended(spliced(data, good), tuple(good), tuple(left))
 
 
@@ -102,6 +101,6 @@ def spliced(data: bytes, mends: Iterable[Mend]) -> bytes:
 
 
 def unmendable(verdict: Verdict) -> Verdict:
-    """Return a verdict whose candidates are no longer certain: its mend was not proven."""
+    """Return a verdict whose candidates are not certain: where its target stands is not known."""
     weaker = tuple(replace(c, layer="fuzzy") for c in verdict.candidates)
     return replace(verdict, candidates=weaker)

@@ -47,8 +47,13 @@ class Source:
         return self.starts[line] + len(_encoded(self.lines[line][:column]))
 
     def text(self, start: int, end: int) -> str:
-        """Return the text of some bytes."""
-        return self.data[start:end].decode("utf-8", "surrogateescape")
+        """Return the text of some bytes, as the parser sees it."""
+        return seen(self.data[start:end].decode("utf-8", "surrogateescape"))
+
+
+def seen(text: str) -> str:
+    """Return text as CommonMark has it read: NUL is the replacement character."""
+    return text.replace("\0", "\ufffd")
 
 
 def _pieces(text: str) -> list[str]:
@@ -104,7 +109,7 @@ def cut_lines(source: Source, content: str, first: int) -> Cut:
     """Return the cut of a block whose every line is the end of a line of the file."""
     columns = []
     for n, line in enumerate(content.split("\n")):
-        there = source.lines[first + n] if first + n < len(source.lines) else ""
+        there = seen(source.lines[first + n]) if first + n < len(source.lines) else ""
         columns.append(_column(there, line))
     return Cut(source, content, first, columns)
 
@@ -121,6 +126,6 @@ def _column(there: str, line: str) -> int | None:
 def cut_cell(source: Source, content: str, line: int, behind: int) -> tuple[Cut, int]:
     """Return the cut of a table cell that stands behind a column, and the column behind it."""
     written = content.replace("|", "\\|")
-    at = source.lines[line].find(written, behind) if line < len(source.lines) else -1
+    at = seen(source.lines[line]).find(written, behind) if line < len(source.lines) else -1
     cut = Cut(source, content, line, [at if at >= 0 else None], cell=True)
     return cut, at + len(written) if at >= 0 else behind
