@@ -16,7 +16,7 @@ from autopack.links.verdict import SUB_WORDS, Candidate, Sub
 FUZZY = 3
 """How many places that look alike are named."""
 _PATH_SAFE = "/-_.~!$*+,;=:@"
-_SUFFIX_SAFE = _PATH_SAFE + "?#%"
+_SUFFIX_SAFE = _PATH_SAFE + "?#%&"
 
 
 def certain(tree: Tree, page: str, target: Target) -> tuple[Sub, Candidate] | None:
@@ -51,7 +51,8 @@ def _readings(tree: Tree, page: str, target: Target) -> Iterator[tuple[Sub, str,
 def write(page: str, path: str, target: Target, lines: str = "") -> str:
     """Return the target, relative to a page, that leads to a path; query and fragment stay.
 
-    It needs no escape in Markdown and in HTML: what could need one is percent-encoded (RFC 3986).
+    It needs no escape in Markdown and HTML, but for `&` in a query: what could need one is
+    percent-encoded (RFC 3986).
     """
     shown = relative(page, path)
     if target.path.endswith("/") and not shown.endswith("/"):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from autopack.links.extract import read_page
 from autopack.links.model import Page
-from autopack.links.target import join, take_apart
 from autopack.links.verdict import Verdict
 
 Leads = Callable[[Page], Sequence[Verdict]]
@@ -39,7 +38,7 @@ def mends_of(verdicts: Iterable[Verdict]) -> list[Mend]:
     for verdict in verdicts:
         meant, link = verdict.certain, verdict.link
         if meant is not None and link is not None and link.span is not None:
-            new = meant.target.encode("utf-8", "surrogateescape")
+            new = meant.target.replace("&", "&amp;").encode("utf-8", "surrogateescape")
             found.setdefault(link.span, Mend(*link.span, new, verdict))
     return [found[span] for span in sorted(found)]
 
@@ -81,14 +80,9 @@ def proves(page: Page, data: bytes, mends: Sequence[Mend], judge: Leads) -> bool
         if meant is None:
             if (old.kind, old.target) != (new.kind, new.target):
                 return False
-        elif new in broken or not _reaches(page.path, new.target, meant.path):
+        elif new in broken or new.target != meant.target:
             return False
     return True
-
-
-def _reaches(page: str, target: str, path: str) -> bool:
-    taken = take_apart(target)
-    return taken.where == "path" and join(page, taken.path) == (path, 0)
 
 
 def spliced(data: bytes, mends: Iterable[Mend]) -> bytes:
