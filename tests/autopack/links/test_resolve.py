@@ -15,8 +15,8 @@ TREE = tree_of(
         "README.md", "docs/INDEX.md", "docs/BUILD_HISTORY.md", "docs/guide/one.md",
         "docs/guide/README.MD", "docs/with space.md", "docs/x(1).md", "docs/ünï.md",
         "src/app/main.py", "src/app/other.py", "scripts/run.sh", "leads/README.md",
-        "empty/file.txt", "docs/Mixed.md", "docs/a.txt", "docs/A.txt", "pics/logo.png", "docs/real.md",
-        "docs/link.md",
+        "empty/file.txt", "docs/Mixed.md", "docs/a.txt", "docs/A.txt", "pics/logo.png",
+        "docs/real.md", "docs/link.md",
     ],
     {"docs/link.md": "docs/real.md"},
 )  # fmt: skip
