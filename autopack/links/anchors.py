@@ -55,11 +55,10 @@ def _free(plain: str, taken: dict[str, int]) -> str:
 def leads_into(page: Page, fragment: str) -> bool:
     """Return whether a decoded fragment leads to a place in a page.
 
-    `top` and the empty fragment are its top, `:~:text=` is looked up by the browser, and `L10` is
-    a line of the page's source.
+    `top` and the empty fragment are its top, `:~:text=` is looked up by the browser.
     """
     name = fragment.partition(":~:")[0].removeprefix(_PREFIX)
-    return name in ("", "top") or name in page.anchors or is_lines(name)
+    return name in ("", "top") or name in page.anchors
 
 
 def is_lines(fragment: str) -> bool:

@@ -56,7 +56,7 @@ class Judge:
 
     def _fragment(self, page: str, link: Link, target: Target, found: str) -> Verdict | None:
         """Return what is wrong with a fragment; only of Markdown are the places known."""
-        if not target.fragment or is_lines(target.fragment):
+        if not target.fragment or (target.plain and is_lines(target.fragment)):
             return None
         file = rendered(self.tree, found)
         there = self.pages.get(file) if file else None
@@ -68,6 +68,8 @@ class Judge:
             return None
         like = tuple(alike_anchors(there.path, there.anchors, target.fragment))
         words = f"no heading or id '{target.fragment}' in {there.path}"
+        if is_lines(target.fragment):
+            words = f"lines of {there.path} are in its plain view: ?plain=1#{target.fragment}"
         return Verdict(
             page, link.line, link.raw, "missing_anchor", f"'{link.raw}': {words}", "",
             like, there.path, link,
@@ -142,7 +144,7 @@ def fragment_files(tree: Tree, page: Page) -> set[str]:
     found = set()
     for link in page.links:
         target = take_apart(link.target)
-        if target.where == "path" and target.fragment and not is_lines(target.fragment):
+        if target.where == "path" and target.fragment:
             there = lead(tree, page.path, target.path)
             file = rendered(tree, there) if there is not None else None
             found |= {file} if file else set()

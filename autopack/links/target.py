@@ -36,6 +36,12 @@ class Target:
     suffix: str = ""
     lines: str = ""
 
+    @property
+    def plain(self) -> bool:
+        """Whether GitHub is asked for the source of a page, which has lines and no headings."""
+        query = self.suffix.partition("#")[0].removeprefix("?")
+        return "plain=1" in query.split("&")
+
 
 def take_apart(target: str) -> Target:
     """Return a decoded target in its parts."""

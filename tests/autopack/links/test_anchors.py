@@ -66,7 +66,7 @@ def test_code_is_no_heading():
     ("fragment", "leads"),
     [
         ("", True), ("top", True), ("one", True), ("user-content-one", True), ("here", True),
-        ("user-content-fn-1", True), ("L10", True), ("L10-L20", True), (":~:text=x", True),
+        ("user-content-fn-1", True), ("L10", False), ("L10-L20", False), (":~:text=x", True),
         ("two", False), ("One", False), ("#one", False),
     ],
 )  # fmt: skip

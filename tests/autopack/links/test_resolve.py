@@ -59,6 +59,7 @@ def said(page: str, target: str) -> str:
         ("%C3%BCn%C3%AF.md", "fine"),
         ("ünï.md", "fine"),
         ("INDEX.md?plain=1#L3", "fine"),
+        ("INDEX.md#L3", "missing_anchor"),
         ("?plain=1", "fine"),
         ("", "fine"),
         ("#here", "fine"),
