@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from autopack.links import html
 from autopack.links.anchors import fragments
 from autopack.links.model import CodeSpan, Kind, Link, Page
-from autopack.links.parser import LABEL_END, PLACE, behind_spaces, destination, parser
+from autopack.links.parser import LABEL_END, PLACE, behind_spaces, children_of, destination, parser
 from autopack.links.places import Cut, Source, cut_cell, cut_lines
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+_MAY_LEAD = re.compile(r"[\[<`]")
+"""What every link, tag and code span has; other text is not looked into, which saves time."""
 _FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:", re.M)
 
 
@@ -64,7 +66,9 @@ class _Reader:
         self.headings += html.headings(shown)
 
     def _inline(self, token: Token, cut: Cut, opened: str) -> None:
-        children = token.children or []
+        if opened != "heading_open" and _MAY_LEAD.search(token.content) is None:
+            return
+        children = children_of(token.content, self.env)
         if opened == "heading_open":
             self.headings.append(plain_text(children))
         for label in _FOOTNOTE.findall(token.content):

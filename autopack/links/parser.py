@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
     InlineRule = Callable[[StateInline, bool], bool]
 
@@ -44,7 +45,15 @@ def parser() -> MarkdownIt:
         rule = getattr(rules_inline, "backtick" if name == "backticks" else name)
         made.inline.ruler.at(name, _placed(rule, kind, label))
     made.block.ruler.at("reference", _located(reference), {"alt": []})
+    made.core.ruler.disable(["inline", "text_join"])
     return made
+
+
+def children_of(content: str, env: dict[str, Any]) -> list[Token]:
+    """Return the inline tokens of a block's content; `parser` leaves them to whom it needs them."""
+    children: list[Token] = []
+    parser().inline.parse(content, parser(), env, children)
+    return children
 
 
 def _placed(rule: InlineRule, kind: str, label: int | None) -> InlineRule:

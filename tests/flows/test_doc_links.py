@@ -1,19 +1,13 @@
-"""The link check as its users run it: exit codes, the real workspace, certain mends."""
+"""The link check as its users run it: exit codes, the deep report, certain mends."""
 
 from __future__ import annotations
 
-import os
-import posixpath
-import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 
 from tests.support.process import Finished
-from tests.support.rendered import Rendered
 
 NAV = ("README.md", "docs/INDEX.md", "docs/BUILD_HISTORY.md")
 GOOD = {name: f"# {name}\n\n[home](/README.md)\n" for name in NAV}
@@ -315,114 +309,3 @@ def test_a_page_that_changed_since_it_was_read_is_refused(wrong, monkeypatch):
         with pytest.raises(Refused, match="has changed since it was read"):
             links.write(checking, [])
     assert (wrong / "docs/a.md").read_bytes() == WRONG.encode()
-
-
-# --- the real workspace -----------------------------------------------------------------------
-
-
-class Oracle:
-    """A second judge: rendered HTML, the disk itself, and a slug rule of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def broken(self, page: str) -> tuple[Counter[str], Counter[str]]:
-        """Return the targets of a page that lead to no file, and to no heading."""
-        files: Counter[str] = Counter()
-        anchors: Counter[str] = Counter()
-        for link in self._rendered(page).links:
-            if re.match(r"(?:https?|mailto|file):|//", link):
-                continue
-            path, _, fragment = unquote(link).partition("#")
-            base = "" if path.startswith("/") else posixpath.dirname(page)
-            there = posixpath.join(base, path.lstrip("/")) if path else page
-            there = os.path.normpath(there).replace(os.sep, "/")
-            if there.startswith("..") or not (self.root / there).exists():
-                files[unquote(link)] += 1
-            elif fragment and there.endswith(".md") and fragment not in self._anchors(there):
-                anchors[unquote(link)] += 1
-        return files, anchors
-
-    def _rendered(self, page: str) -> Rendered:
-        return Rendered((self.root / page).read_text(encoding="utf-8"))
-
-    def _anchors(self, page: str) -> set[str]:
-        rendered, seen = self._rendered(page), Counter()
-        for heading in rendered.headings:
-            plain = re.sub(r"[^\w\ufe0f\u20e3\- ]", "", heading.strip().lower()).replace(" ", "-")
-            rendered.ids.add(f"{plain}-{seen[plain]}" if seen[plain] else plain)
-            seen[plain] += 1
-        return rendered.ids
-
-
-@pytest.mark.corpus
-def test_every_broken_link_of_the_real_navigation_is_found(check, corpus):
-    """20 of BUILD_HISTORY lead to no file (18 of them to source), 9 in all to no heading."""
-    done = check(corpus, "--check-anchors")
-    assert done.returncode == 1
-    oracle = Oracle(corpus)
-    for page in NAV:
-        files, anchors = oracle.broken(page)
-        mine = [link for link in done.report["links"] if link["path"] == page]
-        lost = [x["target"] for x in mine if x["category"] in ("missing_file", "code_ref")]
-        assert Counter(map(unquote, lost)) == files
-        assert Counter(unquote(x["target"]) for x in mine if x["category"] == "missing_anchor") == (
-            anchors
-        )
-    categories = done.report["counts"]["categories"]
-    assert (categories["missing_file"], categories["code_ref"]) == (2, 18)
-    assert categories["missing_anchor"] == 9
-    assert done.report["counts"]["certain"] == 17
-
-
-@pytest.mark.corpus
-def test_certain_mends_of_the_real_workspace_lead_where_they_say(check, corpus_copy):
-    before = everything(corpus_copy)
-    oracle = Oracle(corpus_copy)
-    wanted = check(corpus_copy, "--deep", "--fix", "certain")
-    fixes = wanted.report["fixes"]
-    pages = sorted({fix["path"] for fix in fixes})
-    were = {page: oracle.broken(page) for page in pages}
-    assert len(fixes) == wanted.report["counts"]["certain"] == 332
-    assert everything(corpus_copy) == before
-
-    done = check(corpus_copy, "--deep", "--fix", "certain", "--execute")
-    assert done.returncode == 0
-    assert sorted(done.report["writes"]["files"]) == pages
-    after = everything(corpus_copy)
-    assert {name for name in after if before.get(name) != after[name]} == set(pages)
-    assert before.keys() == after.keys()
-    for page in pages:
-        files, _ = oracle.broken(page)
-        mended = Counter(unquote(fix["old"]) for fix in fixes if fix["path"] == page)
-        assert files == were[page][0] - mended
-        assert mended <= were[page][0]
-        for fix in (fix for fix in fixes if fix["path"] == page):
-            there = posixpath.join(posixpath.dirname(page), re.split("[?#]", fix["new"])[0])
-            assert (corpus_copy / unquote(there)).exists()
-        old, new = (data[page].decode() for data in (before, after))
-        assert _without_targets(new) == _without_targets(old)
-    again = check(corpus_copy, "--deep", "--fix", "certain", "--execute")
-    assert (again.report["fixes"], again.report["writes"]["files"]) == ([], [])
-    assert everything(corpus_copy) == after
-
-
-def _without_targets(text: str) -> str:
-    return re.sub(r"\]\([^\s()]*", "](", text)
-
-
-@pytest.mark.corpus
-def test_deep_mode_agrees_with_the_rendered_pages_of_the_real_workspace(check, corpus):
-    done = check(corpus, "--deep", "--include", "archive/**")
-    oracle = Oracle(corpus)
-    mine: dict[str, Counter[str]] = {}
-    for link in done.report["links"]:
-        if link["kind"] or link["category"] in ("missing_file", "historical_ref"):
-            mine.setdefault(link["path"], Counter())[unquote(link["target"])] += 1
-    for page in {link["path"] for link in done.report["links"]}:
-        files, anchors = oracle.broken(page)
-        lost = [x["target"] for x in done.report["links"]
-                if x["path"] == page and x["category"] == "missing_anchor"]  # fmt: skip
-        assert Counter(map(unquote, lost)) == anchors, page
-        if page != "docs/BUILD_HISTORY.md":
-            assert mine.get(page, Counter()) == files, page
