@@ -20,7 +20,7 @@ def doc_links(
     mode: Annotated[Literal["nav", "deep"], Flags()] = "nav",
     include: list[str] | None = None,
     check_anchors: bool = False,
-    fix: Literal["certain"] | None = None,
+    fix: Literal["certain", "history", "fuzzy"] | None = None,
     strict: bool = False,
     execute: bool = False,
     max_seconds: Annotated[float, Between(1, 86400)] = 120.0,
@@ -37,7 +37,9 @@ def doc_links(
             Markdown file but archive/, and the paths in code spans.
         include: Read these Markdown files too: globs from the root, such as 'archive/**'.
         check_anchors: Missing headings and ids are errors; otherwise warnings.
-        fix: Plan the mends of a layer. certain: a wrong base, a line suffix, upper and lower case.
+        fix: Plan the mends of a layer and those before it. certain: a wrong base, a line suffix,
+            upper and lower case. history: where git says a file was renamed to. fuzzy: the only
+            file of that name.
         strict: Missing files, anchors and code references are errors, in a deep scan too.
         execute: Write what --fix plans: exactly the destinations, every other byte stays.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from autopack.links.history import is_lost, with_history
 from autopack.links.ignore import NAVIGATION, Rule, apply
 from autopack.links.mend import Leads, mend, unmendable
 from autopack.links.model import Page
@@ -54,8 +55,13 @@ def _read(checking: Checking, names: Iterable[str]) -> dict[str, Page]:
 
 @task(**policy.READ)
 def judge(checking: Checking) -> None:
-    """Judge every link, and in a deep scan every path in code; then apply the ignore rules."""
+    """Judge every link, and in a deep scan every path in code; then apply the ignore rules.
+
+    What is lost is looked for in git's history, if that is wanted.
+    """
     found = [verdict for page in checking.sources.values() for verdict in _about(checking, page)]
+    if checking.wish.asks_git and any(map(is_lost, found)):
+        found = _remembered(checking, found)
     rules, told = _rules(checking)
     applied = apply(rules, [*_missing_pages(checking), *found], checking.today)
     checking.verdicts = applied.verdicts
@@ -74,6 +80,15 @@ def _about(checking: Checking, page: Page) -> list[Verdict]:
     if checking.wish.mode == "deep":
         found += paths_in_code(checking.tree, page)
     return sorted(found, key=lambda verdict: verdict.line or 0)
+
+
+def _remembered(checking: Checking, verdicts: list[Verdict]) -> list[Verdict]:
+    from autopack.io.renames import read_history
+
+    if checking.history is None:
+        checking.history = read_history(checking.root, checking.deadline)
+    history, tree = checking.history, checking.tree
+    return [with_history(v, history, tree) if is_lost(v) else v for v in verdicts]
 
 
 def _missing_pages(checking: Checking) -> list[Verdict]:
@@ -110,13 +125,16 @@ def _told(imported: int, left: list[str]) -> Finding:
 
 @task(**policy.READ)
 def plan(checking: Checking) -> None:
-    """Plan the certain mends of every page, each proven by reading the page again."""
+    """Plan the mends of every page, each proven by reading the page again."""
+    trusted = checking.wish.fix
+    if trusted is None:
+        return
     checking.mended = {}
     for name, page in checking.sources.items():
         checking.deadline.check(f"planning {name}")
-        verdicts = [v for v in checking.verdicts if v.page == name and v.certain]
+        verdicts = [v for v in checking.verdicts if v.page == name and v.meant(trusted)]
         if verdicts:
-            done = mend(page, checking.data[name], verdicts, _judging(checking))
+            done = mend(page, checking.data[name], verdicts, _judging(checking), trusted)
             checking.mended[name] = done
 
 

@@ -59,6 +59,9 @@ def _strictly(finding: Finding, wish: Wish) -> Finding:
 def _fix(verdict: Verdict) -> str:
     if verdict.certain:
         return f"write '{verdict.certain.target}'; --fix certain --execute does it"
+    moved = verdict.meant("history")
+    if moved:
+        return f"write '{moved.target}', {moved.why}; --fix history --execute does it"
     like = [candidate.path for candidate in verdict.candidates]
     return f"perhaps {', '.join(like)}" if like else ""
 
@@ -109,7 +112,14 @@ def _certain(verdicts: Sequence[Verdict]) -> str:
     sure = sum(1 for verdict in broken if verdict.certain)
     if not broken:
         return ""
-    return f"Certain: {sure} of {len(broken)} broken links can be mended without a guess."
+    words = f"Certain: {sure} of {len(broken)} broken links can be mended without a guess"
+    moved = sum(1 for v in broken if any(c.layer == "history" for c in v.candidates))
+    return f"{words}; {moved} more by git's renames." if moved else f"{words}."
+
+
+def _by_history(verdict: Verdict) -> bool:
+    meant = verdict.meant("history")
+    return meant is not None and meant.layer == "history"
 
 
 def plan_text(checking: Checking, execute: bool) -> str:
@@ -142,6 +152,10 @@ def next_step(report: Report, checking: Checking) -> None:
     if certain:
         why = f"mends the {certain} links that need no guess"
         report.next_steps.append(NextStep(why, checking.wish.command()))
-    elif any(name.startswith("docs/") for name in report.writes.files):
+    moved = sum(1 for verdict in checking.verdicts if verdict.link and _by_history(verdict))
+    if moved and not report.writes.files:
+        why = f"mends {moved} links more by git's renames; look at them first"
+        report.next_steps.append(NextStep(why, checking.wish.command("history")))
+    if not certain and any(name.startswith("docs/") for name in report.writes.files):
         sync = "python -m flows.sot_sync --db-only --execute"
         report.next_steps.append(NextStep("brings the database in line with the ledgers", sync))

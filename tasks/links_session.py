@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from autopack.deadline import Deadline
+from autopack.links.history import History
 from autopack.links.ignore import NAVIGATION, anchored
 from autopack.links.model import Page
 from autopack.links.resolve import Judge
 from autopack.links.tree import Tree, is_markdown, tree_of
-from autopack.links.verdict import Verdict
+from autopack.links.verdict import Layer, Verdict
 from autopack.report import Finding
 from autopack.settings import workspace_root
 
@@ -33,7 +34,7 @@ class Wish:
     mode: Mode
     include: tuple[str, ...]
     anchors: bool
-    fix: str | None
+    fix: Layer | None
     strict: bool
 
     @property
@@ -41,11 +42,16 @@ class Wish:
         """Whether errors make the exit code 1: a deep scan only reports."""
         return self.mode == "nav" or self.strict
 
-    def command(self) -> str:
-        """Return the command that mends what is certain."""
+    @property
+    def asks_git(self) -> bool:
+        """Whether git's history is read: it takes seconds, which a navigation check has not."""
+        return self.mode == "deep" or self.fix in ("history", "fuzzy")
+
+    def command(self, layer: Layer = "certain") -> str:
+        """Return the command that mends what a layer knows."""
         words = ["python -m flows.doc_links", *(["--deep"] if self.mode == "deep" else [])]
         words += [shlex.join(["--include", *self.include])] if self.include else []
-        return " ".join([*words, "--fix certain --execute"])
+        return " ".join([*words, f"--fix {layer} --execute"])
 
     def pages(self, tree: Tree) -> list[str]:
         """Return the pages to check, in order; a page with two names is checked once."""
@@ -75,6 +81,7 @@ class Checking:
         self.verdicts: Sequence[Verdict] = ()
         self.about_rules: Sequence[Finding] = ()
         self.ignored = 0
+        self.history: History | None = None
         self.mended: dict[str, Mended] = {}
         self._held: Held | None = None
 

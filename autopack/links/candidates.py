@@ -76,8 +76,13 @@ def _encoded(text: str, safe: str) -> str:
     return re.sub(r"[\x00-\x7f]", lambda match: quote(match[0], safe=safe), text)
 
 
-def alike(tree: Tree, resolved: str) -> Iterator[Candidate]:
-    """Yield files of the same name; a common name must share its folder as well."""
+def alike(
+    tree: Tree, resolved: str, page: str = "", target: Target | None = None
+) -> Iterator[Candidate]:
+    """Yield files of the same name; a common name must share its folder as well.
+
+    With the page and its target they say what to write.
+    """
     name = resolved.rpartition("/")[2]
     found = tree.named_alike(resolved) if name else []
     tail = "/".join(resolved.split("/")[-2:])
@@ -85,7 +90,8 @@ def alike(tree: Tree, resolved: str) -> Iterator[Candidate]:
         found = [path for path in found if path == tail or path.endswith(f"/{tail}")]
     why = "the only file of this name" if len(found) == 1 else "the same name"
     for path in found[:FUZZY]:
-        yield Candidate(path, "fuzzy", why)
+        written = write(page, path, target, target.lines) if target else ""
+        yield Candidate(path, "fuzzy", why, written)
 
 
 def alike_anchors(path: str, anchors: Iterable[str], fragment: str) -> Iterator[Candidate]:

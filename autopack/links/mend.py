@@ -1,4 +1,4 @@
-"""Give links the one target they can mean: new bytes for exactly their spans, proven afterwards."""
+"""Give links the target they mean: new bytes for exactly their spans, proven afterwards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from autopack.links.extract import read_page
 from autopack.links.model import Page
-from autopack.links.verdict import Verdict
+from autopack.links.verdict import Candidate, Layer, Verdict
 
 Leads = Callable[[Page], Sequence[Verdict]]
 """Judges a page; only links that do not work have a verdict."""
@@ -21,35 +21,42 @@ class Mend:
     end: int
     new: bytes
     verdict: Verdict
+    meant: Candidate
 
 
 @dataclass(frozen=True)
 class Mended:
-    """A page with its certain mends made, which were proven, and what was left out."""
+    """A page with its mends made, which were proven, and what was left out."""
 
     data: bytes
     mends: tuple[Mend, ...]
     unproven: tuple[Verdict, ...] = ()
 
 
-def mends_of(verdicts: Iterable[Verdict]) -> list[Mend]:
-    """Return the certain mends, by place; links that share a definition share one."""
+def mends_of(verdicts: Iterable[Verdict], trusted: Layer = "certain") -> list[Mend]:
+    """Return the mends of the layers that are trusted, by place; a shared definition has one."""
     found: dict[tuple[int, int], Mend] = {}
     for verdict in verdicts:
-        meant, link = verdict.certain, verdict.link
+        meant, link = verdict.meant(trusted), verdict.link
         if meant is not None and link is not None and link.span is not None:
             new = meant.target.replace("&", "&amp;").encode("utf-8", "surrogateescape")
-            found.setdefault(link.span, Mend(*link.span, new, verdict))
+            found.setdefault(link.span, Mend(*link.span, new, verdict, meant))
     return [found[span] for span in sorted(found)]
 
 
-def mend(page: Page, data: bytes, verdicts: Sequence[Verdict], judge: Leads) -> Mended:
-    """Return the page with every certain mend that proves right when it is read again.
+def mend(
+    page: Page,
+    data: bytes,
+    verdicts: Sequence[Verdict],
+    judge: Leads,
+    trusted: Layer = "certain",
+) -> Mended:
+    """Return the page with every mend of a trusted layer that proves right when it is read again.
 
     Proven means: the page has the same links as before, those that were mended lead where they
     were meant to, and all others have the target they had.
     """
-    wanted = mends_of(verdicts)
+    wanted = mends_of(verdicts, trusted)
     good = _proven(page, data, wanted, judge)
     spans = {(m.start, m.end) for m in good}
     left = [m.verdict for m in wanted if (m.start, m.end) not in spans]
@@ -73,7 +80,7 @@ def proves(page: Page, data: bytes, mends: Sequence[Mend], judge: Leads) -> bool
     after = read_page(page.path, spliced(data, mends))
     if len(after.links) != len(page.links) or after.anchors != page.anchors:
         return False
-    by_span = {(m.start, m.end): m.verdict.certain for m in mends}
+    by_span = {(m.start, m.end): m.meant for m in mends}
     broken = {v.link for v in judge(after) if v.category != "missing_anchor"}
     for old, new in zip(page.links, after.links, strict=True):
         meant = by_span.get(old.span) if old.span else None

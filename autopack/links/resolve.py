@@ -97,7 +97,8 @@ class Judge:
         """Return what to say about a path that nothing certain is known of."""
         category, words = self._kind_of_loss(page, target, resolved)
         where = "leads out of the repository" if out else f"{resolved or '.'} does not exist"
-        like = tuple(alike(self.tree, without_lines(resolved))) if category != _SITE else ()
+        name = without_lines(resolved) if category != _SITE else ""
+        like = tuple(alike(self.tree, name, page, target))
         return Verdict(
             page, link.line, link.raw, category, f"'{link.raw}': {words or where}", "", like,
             "" if out else resolved, link,

@@ -13,7 +13,9 @@ Category = Literal[
     "site_absolute", "external_url", "unknown_ref",
 ]  # fmt: skip
 Sub = Literal["", "wrong_base", "line_suffix", "case_mismatch"]
-Layer = Literal["certain", "fuzzy"]
+Layer = Literal["certain", "history", "fuzzy"]
+LAYERS: tuple[Layer, ...] = ("certain", "history", "fuzzy")
+"""Where a candidate comes from, the surest first; to mend by one is to trust those before it."""
 
 SUB_WORDS: dict[Sub, str] = {
     "wrong_base": "it exists from the repository's root only",
@@ -59,6 +61,17 @@ class Verdict:
     def certain(self) -> Candidate | None:
         """The one candidate that takes no guess, if there is one."""
         return next((c for c in self.candidates if c.layer == "certain"), None)
+
+    def meant(self, trusted: Layer) -> Candidate | None:
+        """Return the place to write when a layer is trusted: the one of the surest layer.
+
+        What merely looks alike is only taken where nothing else does.
+        """
+        for layer in LAYERS[: LAYERS.index(trusted) + 1]:
+            found = [c for c in self.candidates if c.layer == layer and c.target]
+            if len(found) == 1:
+                return found[0]
+        return None
 
     def finding(self, severity: Severity, fix: str = "") -> Finding:
         """Return the finding; the category is its code."""
