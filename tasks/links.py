@@ -63,6 +63,9 @@ def judge(checking: Checking) -> None:
     if checking.wish.asks_git and any(map(is_lost, found)):
         found = _remembered(checking, found)
     rules, told = _rules(checking)
+    if checking.history is not None and checking.history.skipped:
+        words = f"{checking.history.skipped} commits lack objects; their renames are not known"
+        told.append(Finding("history_incomplete", "info", "", None, words, "git fetch --refetch"))
     applied = apply(rules, [*_missing_pages(checking), *found], checking.today)
     checking.verdicts = applied.verdicts
     checking.ignored = applied.ignored

@@ -25,7 +25,7 @@ def read_history(root: Path, deadline: Deadline) -> History:
     Raises:
         DeadlineExceeded: The deadline passed meanwhile.
     """
-    listed = _git(root, deadline, "rev-list", "--no-merges", "HEAD", "--", ".")
+    listed = _git(root, deadline, "rev-list", "--no-merges", "HEAD")
     commits = listed.decode().split() if listed is not None else []
     changes: list[Change] = []
     skipped = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -309,3 +310,31 @@ def test_a_page_that_changed_since_it_was_read_is_refused(wrong, monkeypatch):
         with pytest.raises(Refused, match="has changed since it was read"):
             links.write(checking, [])
     assert (wrong / "docs/a.md").read_bytes() == WRONG.encode()
+
+
+def test_renames_are_mended_when_history_is_named_and_only_then(check, make_workspace):
+    root = make_workspace({**GOOD, "docs/a.md": "[x](old.md)\n", "docs/old.md": "text\n" * 30})
+    git = ["git", "-C", str(root)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    for message in ("one", "two"):
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-qm", message], check=True)
+        if message == "one":
+            (root / "docs/old.md").rename(root / "docs/new.md")
+    done = check(root, "--deep")
+    (link,) = done.report["links"]
+    assert [(c["path"], c["layer"]) for c in link["candidates"]] == [("docs/new.md", "history")]
+    assert "--fix history" in done.report["next_steps"][0]["command"]
+    assert check(root, "--deep", "--fix", "certain", "--execute").report["fixes"] == []
+    assert len(check(root, "--deep", "--fix", "history", "--execute").report["fixes"]) == 1
+    assert (root / "docs/a.md").read_text() == "[x](new.md)\n"
+    assert check(root, "--deep", "--fix", "history", "--execute").report["fixes"] == []
+
+
+def test_what_looks_alike_is_written_only_when_fuzzy_is_named(check, make_workspace):
+    files = {**GOOD, "docs/a.md": "[x](only.md#p) [y](two.md)\n", "more/only.md": "# P\n"}
+    root = make_workspace({**files, "more/two.md": "", "other/two.md": ""})
+    for layer in ("certain", "history"):
+        assert check(root, "--deep", "--fix", layer, "--execute").report["fixes"] == []
+    check(root, "--deep", "--fix", "fuzzy", "--execute")
+    assert (root / "docs/a.md").read_text() == "[x](../more/only.md#p) [y](two.md)\n"
