@@ -276,6 +276,10 @@ class _Terminal:
 
         if self.form == "markdown":
             words = redact(render.markdown(report))
+        elif self.form != "text":
+            from autopack import formats
+
+            words = redact(getattr(formats, self.form)(report))
         elif report.extra_stdout is not None:
             return report.extra_stdout
         else:

@@ -147,7 +147,10 @@ def plan_json(checking: Checking) -> list[dict[str, object]]:
 
 
 def next_step(report: Report, checking: Checking) -> None:
-    """Name the command that mends what is certain, or the sync that must follow a write."""
+    """Name the command that mends what is certain, or the sync that must follow a write.
+
+    A deep scan that only reports says so.
+    """
     certain = sum(1 for verdict in checking.verdicts if verdict.certain)
     if certain:
         why = f"mends the {certain} links that need no guess"
@@ -159,3 +162,8 @@ def next_step(report: Report, checking: Checking) -> None:
     if not certain and any(name.startswith("docs/") for name in report.writes.files):
         sync = "python -m flows.sot_sync --db-only --execute"
         report.next_steps.append(NextStep("brings the database in line with the ledgers", sync))
+    errors = sum(1 for finding in report.findings if finding.severity == "error")
+    if errors and not checking.wish.enforced:
+        report.message = f"{errors} broken links; a deep scan only reports, --strict enforces"
+        strict = "python -m flows.doc_links --deep --strict"
+        report.next_steps.append(NextStep("makes broken links fail", strict))
