@@ -20,6 +20,8 @@ def doc_links(
     mode: Annotated[Literal["nav", "deep"], Flags()] = "nav",
     include: list[str] | None = None,
     check_anchors: bool = False,
+    baseline: str | None = None,
+    base: str | None = None,
     fix: Literal["certain", "history", "fuzzy"] | None = None,
     strict: bool = False,
     execute: bool = False,
@@ -37,6 +39,8 @@ def doc_links(
             Markdown file but archive/, and the paths in code spans.
         include: Read these Markdown files too: globs from the root, such as 'archive/**'.
         check_anchors: Missing headings and ids are errors; otherwise warnings.
+        baseline: A report that --json printed: what it lists is known, and only new breakage fails.
+        base: A commit, such as origin/main: what is broken there is known.
         fix: Plan the mends of a layer and those before it. certain: a wrong base, a line suffix,
             upper and lower case. history: where git says a file was renamed to. fuzzy: the only
             file of that name.
@@ -48,6 +52,7 @@ def doc_links(
         python -m flows.doc_links
         python -m flows.doc_links --check-anchors --json
         python -m flows.doc_links --deep
+        python -m flows.doc_links --deep --strict --base origin/main
         python -m flows.doc_links --deep --fix certain --execute
     """
     report = draft(Report("doc-links", execute=execute))
@@ -56,8 +61,15 @@ def doc_links(
             "--execute has nothing to write without --fix",
             next_step="python -m flows.doc_links --fix certain --execute",
         )
+    if baseline and base:
+        raise UsageError(
+            "--baseline and --base both say what is known", next_step="name one of them"
+        )
     wish = Wish(mode, tuple(include or ()), check_anchors, fix, strict)
     checking = Checking(workspace, wish, Deadline.after(max_seconds))
+    if baseline or base:
+        with report.step("recall"):
+            links.recall(checking, baseline, base)
     with checking.holding(execute):
         _check(report, checking)
         if fix:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from autopack.errors import UsageError
+from autopack.links.baseline import fingerprints, known_to
 from autopack.links.history import is_lost, with_history
 from autopack.links.ignore import NAVIGATION, Rule, apply
 from autopack.links.mend import Leads, mend, unmendable
@@ -124,6 +127,53 @@ def _told(imported: int, left: list[str]) -> Finding:
     words = f"{imported} rules imported with anchored globs"
     words += f"; left out, they match too much: {', '.join(map(repr, left))}" if left else ""
     return Finding("ignore_imported", "info", LEGACY, None, words, f"write them into {OWN}")
+
+
+@task(**policy.READ)
+def recall(checking: Checking, baseline: str | None, base: str | None) -> None:
+    """Learn what was broken before: from an earlier report, or by judging an earlier commit.
+
+    Raises:
+        UsageError: There is no such report or commit.
+    """
+    if baseline is not None:
+        checking.known = known_to(baseline, _baseline(baseline))
+    elif base is not None:
+        checking.known = frozenset(fingerprints(_verdicts_at(checking, base)))
+
+
+def _baseline(name: str) -> bytes:
+    from autopack.io.files import read_page as bytes_of
+
+    data = bytes_of(Path.cwd(), name)
+    if data is None:
+        raise UsageError(
+            f"--baseline: {name} does not exist",
+            next_step=f"python -m flows.doc_links --deep --json > {name}",
+        )
+    return data
+
+
+def _verdicts_at(checking: Checking, ref: str) -> list[Verdict]:
+    """Judge every page as a commit has it, against the tree that it has."""
+    from autopack.io.snapshot import files_at, tree_at
+    from autopack.links.extract import read_page
+    from autopack.links.resolve import fragment_files
+
+    root, deadline = checking.root, checking.deadline
+    tree = tree_at(root, ref, deadline)
+
+    def pages_of(names: Iterable[str]) -> dict[str, Page]:
+        files = files_at(root, ref, sorted(names), deadline)
+        return {name: read_page(name, data) for name, data in files.items()}
+
+    sources = pages_of(checking.wish.pages(tree))
+    named = {file for page in sources.values() for file in fragment_files(tree, page)}
+    before = Checking(str(root), checking.wish, deadline)
+    before.tree = tree
+    before.sources, before.pages = sources, sources | pages_of(named - sources.keys())
+    found = [verdict for page in sources.values() for verdict in _about(before, page)]
+    return [*_missing_pages(before), *found]
 
 
 @task(**policy.READ)

@@ -26,12 +26,17 @@ def severity(verdict: Verdict, wish: Wish) -> Severity:
 
 def describe(report: Report, checking: Checking) -> None:
     """Put counts, findings and candidates into the report."""
-    wish, verdicts = checking.wish, checking.verdicts
+    wish, marked = checking.wish, checking.marked()
     report.counts = counts(checking)
-    report.findings = [verdict.finding(severity(verdict, wish), _fix(verdict))
-                       for verdict in verdicts]  # fmt: skip
+    report.findings = [
+        verdict.finding("info" if known else severity(verdict, wish), _fix(verdict))
+        for verdict, _, known in marked
+    ]
     report.findings += [_strictly(finding, wish) for finding in checking.about_rules]
-    report.extra["links"] = [verdict.as_json() for verdict in verdicts]
+    report.extra["links"] = [
+        {**verdict.as_json(), "fingerprint": name, "known": known}
+        for verdict, name, known in marked
+    ]
     report.extra["mode"] = wish.mode
 
 
@@ -47,6 +52,7 @@ def counts(checking: Checking) -> dict[str, object]:
         "categories": dict(Counter(verdict.category for verdict in checking.verdicts)),
         "certain": sum(1 for verdict in checking.verdicts if verdict.certain),
         "ignored": checking.ignored,
+        "known": sum(known for _, _, known in checking.marked()),
     }
 
 

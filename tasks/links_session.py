@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from autopack.deadline import Deadline
+from autopack.links.baseline import fingerprints
 from autopack.links.history import History
 from autopack.links.ignore import NAVIGATION, anchored
 from autopack.links.model import Page
@@ -82,8 +83,14 @@ class Checking:
         self.about_rules: Sequence[Finding] = ()
         self.ignored = 0
         self.history: History | None = None
+        self.known: frozenset[str] = frozenset()
         self.mended: dict[str, Mended] = {}
         self._held: Held | None = None
+
+    def marked(self) -> list[tuple[Verdict, str, bool]]:
+        """Return every verdict with its fingerprint, and whether it was known before."""
+        names = list(fingerprints(self.verdicts))
+        return [(v, f, f in self.known) for v, f in zip(self.verdicts, names, strict=True)]
 
     @property
     def judge(self) -> Judge:

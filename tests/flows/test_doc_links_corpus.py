@@ -6,23 +6,18 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from tests.flows.test_doc_links import NAV, everything
+from tests.support.link_checks import NAV, checker, everything
 from tests.support.process import Finished
 from tests.support.rendered import Oracle
 
 
 @pytest.fixture
 def check(run_flow) -> Callable[..., Finished]:
-    def run(root: Path, *args) -> Finished:
-        flags = ("--engine", "direct", "--json", "--workspace", root)
-        return run_flow("doc_links", *flags, *args)
-
-    return run
+    return checker(run_flow)
 
 
 @pytest.mark.corpus
