@@ -10,13 +10,14 @@ from html import unescape
 _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?(?:</\1\s*>|\Z)", re.S | re.I
 )
+# Possessive, so that no page takes more than a look at each of its characters.
 _TAG = re.compile(
-    r"<([a-zA-Z][\w-]*)((?:\s+|/|[^\s\"'<>/=]+|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+))*)>"
+    r"<([a-zA-Z][\w-]*+)((?>\s++|/|[^\s\"'<>/=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'=<>`]++))*+)>"
 )
 _ATTRIBUTE = re.compile(
     r"(?<![^\s/\"'])([^\s\"'<>/=]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+))"
 )
-_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.S | re.I)
+_HEADING = re.compile(r"<h([1-6])\b[^<>]*+>(.{0,1000}?)</h\1\s*>", re.S | re.I)
 _ANY_TAG = re.compile(r"<[^>]*>")
 
 

@@ -107,3 +107,12 @@ def test_links_are_those_of_the_rendered_page(text):
 @given(st.binary(max_size=300))
 def test_no_file_is_too_damaged_to_be_read(data):
     read_page("page.md", data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<" + "a" * 50_000, "<a " + "=a" * 20_000, "<a b=\"" * 5_000, "<h1>" * 2_000, "<!--" * 9_000,
+     "[" * 3_000, "[a](" * 3_000, "<div>\n" + "<a " * 9_000, "`" * 9_000 + "x", "![" * 3_000],
+)  # fmt: skip
+def test_a_hostile_page_is_read_in_the_end(text):
+    assert read_page("page.md", text.encode()).path == "page.md"
