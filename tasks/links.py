@@ -23,7 +23,6 @@ def walk(checking: Checking) -> None:
     """Take the names of every file of the workspace, once."""
     from autopack.io.tree import read_tree
 
-    checking.__dict__.pop("missing_pages", None)
     checking.tree = read_tree(checking.root, checking.deadline)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from autopack.deadline import Deadline
@@ -97,7 +96,7 @@ class Checking:
         """What links are judged against."""
         return Judge(self.tree, self.pages)
 
-    @cached_property
+    @property
     def missing_pages(self) -> list[str]:
         """The navigation pages that are not there."""
         return [name for name in NAVIGATION if name not in self.tree.files]

@@ -7,10 +7,11 @@ from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis.strategies import binary
 
 from autopack.links.extract import read_page
 from tests.support.golden import read_golden
+from tests.support.markdown_pages import pages
 from tests.support.rendered import Rendered
 
 GOLDEN = read_golden(Path(__file__).with_name("extraction.golden"))
@@ -60,37 +61,6 @@ def test_code_spans_and_anchors_are_kept_with_their_lines():
     assert page.anchors >= {"title-x", "here", "there", "by-html", "fn-n", "fnref-n"}
 
 
-PIECES = [
-    "[a](x.md)", "[b](<y z.md> 't')", "![i](p.png)", "`[c](no.md)`", "[ref][r]", "[r]", "text",
-    "<a href='h.md'>", "</a>", "<img src=q.png>", "<!-- [n](no.md) -->", "*em [e](e.md)*",
-    "[n [x]](n.md)", "\\[no](esc.md)", "[p](a(1).md)", "&amp; [q](a&amp;b.md)", "[pct](a%20b.md)", "<https://e.org>",
-    "~~s [t](t.md)~~", "[o\np](op.md)", "``", "`", "[", "](", ")", "<b>", "![a [l](l.md)](m.png)",
-]  # fmt: skip
-PREFIXES = [
-    "", "# ", "> ", "- ", "1. ", "   ", "    ", "\t", "```\n", "~~~\n", "| ", "  ", "> - ",
-    "* * *\n",
-    "<div>\n", "</div>\n", "===\n", "\n",
-]  # fmt: skip
-TAILS = ["", "\n[r]: ref.md", "\n\n[r]: <ref (2).md> 'title'\n", "\n> [r]:\n>   lazy.md"]
-
-
-@st.composite
-def pages(draw: st.DrawFn) -> str:
-    lines = draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(PREFIXES),
-                st.lists(st.sampled_from(PIECES), max_size=3),
-                st.sampled_from(["\n", "\n\n", " | \n", "\n|---|---|\n"]),
-            ),
-            min_size=1,
-            max_size=8,
-        )
-    )
-    body = "".join(prefix + " ".join(pieces) + end for prefix, pieces, end in lines)
-    return body + draw(st.sampled_from(TAILS))
-
-
 @settings(max_examples=400)
 @given(pages())
 def test_links_are_those_of_the_rendered_page(text):
@@ -104,7 +74,7 @@ def test_links_are_those_of_the_rendered_page(text):
             assert raw.replace("\\|", "|") == link.raw
 
 
-@given(st.binary(max_size=300))
+@given(binary(max_size=300))
 def test_no_file_is_too_damaged_to_be_read(data):
     read_page("page.md", data)
 

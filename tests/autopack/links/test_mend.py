@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+
+from hypothesis import given, settings
 
 from autopack.links.extract import read_page
 from autopack.links.mend import mend, mends_of
 from autopack.links.resolve import Judge
 from autopack.links.tree import tree_of
+from tests.support.markdown_pages import pages
 
 TREE = tree_of(
     ["docs/page.md", "docs/INDEX.md", "src/app/main.py", "docs/a b(1).md", "docs/i&j.md"]
@@ -92,3 +96,28 @@ def test_mends_come_in_order_and_never_overlap():
     assert spans == sorted(spans)
     assert all(a[1] <= b[0] for a, b in pairwise(spans))
     assert len(spans) == 3
+
+
+NAMES = re.compile(r"(?<=[(<' ])(x|e|n|op|ref|lazy|h|t)\.md")
+WRONG = tree_of([f"docs/{name}.md" for name in ["x", "e", "n", "op", "ref", "lazy", "h", "t"]])
+
+
+@settings(max_examples=200)
+@given(pages())
+def test_whatever_the_page_all_certain_mends_prove_right_and_no_other_byte_moves(text):
+    data = NAMES.sub(r"docs/\1.md", text).encode()
+    read = read_page("docs/page.md", data)
+    lead = Judge(WRONG, {read.path: read})
+    done = mend(read, data, list(lead.verdicts(read)), lambda page: list(lead.verdicts(page)))
+    assert done.unproven == ()
+    after = read_page(read.path, done.data)
+    assert [v for v in lead.verdicts(after) if v.certain] == []
+    spans = sorted({(one.start, one.end) for one in done.mends})
+    kept, at = [], 0
+    for start, end in spans:
+        kept.append(data[at:start])
+        at = end
+    rest = done.data
+    for piece in [*kept, data[at:]]:
+        assert piece in rest
+        rest = rest[rest.index(piece) + len(piece) :]
