@@ -10,7 +10,7 @@ from autopack.report import Report
 from flows.cli import main
 from tasks import links
 from tasks.engine import Between, Flags, draft, flow
-from tasks.links_report import deep_summary, describe, next_step, plan_json, plan_text
+from tasks.links_report import deep_summary, describe, next_step, plan_json, plan_text, unproven
 from tasks.links_session import Checking, Wish
 
 
@@ -100,6 +100,7 @@ def _mend(report: Report, checking: Checking) -> None:
         with report.step("write-pages"):
             links.write(checking, report.writes.files)
         _check(report, checking)
+    report.findings += unproven(checking)
     report.extra["fixes"] = mends
 
 

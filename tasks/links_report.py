@@ -152,6 +152,16 @@ def plan_json(checking: Checking) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
+def unproven(checking: Checking) -> Iterator[Finding]:
+    """Yield a warning for every mend that did not prove right when its page was read again."""
+    for done in checking.mended.values():
+        for verdict in done.unproven:
+            words = f"'{verdict.target}': the mend did not prove right, so it was left out"
+            yield Finding(
+                "not_mended", "warning", verdict.page, verdict.line, words, "mend it by hand"
+            )
+
+
 def next_step(report: Report, checking: Checking) -> None:
     """Name the command that mends what is certain, or the sync that must follow a write.
 
