@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from tests.support.link_checks import GOOD, NAV, checker, everything, said
 from tests.support.process import Finished
+from tests.support.session import REPOSITORY, clean_environment
 
 SIX_FAULTS = """# R
 
@@ -242,3 +246,15 @@ def test_navigation_cannot_ignore_a_missing_file(check, make_workspace):
     done = check(make_workspace(files))
     assert done.returncode == 1
     assert [f["code"] for f in done.report["findings"]] == ["missing_file", "ignore_refused"]
+
+
+def test_a_report_can_go_to_a_file_while_errors_go_to_a_pipe(make_workspace, tmp_path):
+    root, out = make_workspace(GOOD), tmp_path / "report.json"
+    command = [sys.executable, "-m", "flows.doc_links", "--json", "--workspace", str(root)]
+    with out.open("wb") as file:
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=clean_environment(), stdout=file, stderr=subprocess.PIPE,
+            check=False, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(out.read_bytes())["flow"] == "doc-links"
