@@ -250,9 +250,10 @@ class _Terminal:
         _fill_standard_descriptors()
         self._out = os.dup(1)
         self.tty = os.isatty(self._out)
+        # Before 1 becomes 2: a stream that began on a file would seek, which a pipe refuses.
+        sys.stdout, sys.stderr = (stream and _redacted_stream(stream) for stream in self._before)
         if self.form != "text":
             os.dup2(2, 1)
-        sys.stdout, sys.stderr = (stream and _redacted_stream(stream) for stream in self._before)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -276,6 +277,10 @@ class _Terminal:
 
         if self.form == "markdown":
             words = redact(render.markdown(report))
+        elif self.form != "text":
+            from autopack import formats
+
+            words = redact(getattr(formats, self.form)(report))
         elif report.extra_stdout is not None:
             return report.extra_stdout
         else:

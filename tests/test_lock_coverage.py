@@ -20,6 +20,7 @@ from tests.support.session import REPOSITORY, clean_environment
 WRITERS = {
     ("sot_sync", ""): (["--full", "--execute", "--qdrant-host", "embedded"], {"index"}),
     ("sot_counts", ""): (["--execute"], {"docs"}),
+    ("doc_links", ""): (["--fix", "certain", "--execute"], {"docs"}),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
 UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}

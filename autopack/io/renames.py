@@ -1,0 +1,86 @@
+"""Ask git which files were renamed or deleted, also where parts of its history are missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autopack.deadline import Deadline
+from autopack.links.history import Change, History, remember
+
+BATCH = 256
+"""Commits asked about at once."""
+_DIFF = ("diff-tree", "--stdin", "--root", "-r", "-z", "--name-status", "--no-rename-empty",
+         "--diff-filter=RD")  # fmt: skip
+
+
+def read_history(root: Path, deadline: Deadline) -> History:
+    """Return what git remembers of renames and deletions, without merges.
+
+    A commit whose files are not all there (a partial clone) is asked for exact renames only; one
+    that cannot be read even so is counted as skipped. Outside a repository nothing is remembered.
+
+    Raises:
+        DeadlineExceeded: The deadline passed meanwhile.
+    """
+    listed = _git(root, deadline, "rev-list", "--no-merges", "HEAD")
+    commits = listed.decode().split() if listed is not None else []
+    changes: list[Change] = []
+    skipped = 0
+    for at in range(0, len(commits), BATCH):
+        batch = commits[at : at + BATCH]
+        for found in _asked(root, deadline, batch):
+            skipped += found is None
+            changes += found or ()
+    return remember(changes, skipped)
+
+
+def _asked(root: Path, deadline: Deadline, commits: Sequence[str]) -> Iterator[list[Change] | None]:
+    """Yield the changes of commits, newest first; None stands for one that cannot be read.
+
+    git ends at the first object that is missing, so what fails is asked again in halves.
+    """
+    words = "\n".join(commits).encode() + b"\n"
+    told = _git(root, deadline, *_DIFF, "-M50%", stdin=words)
+    if told is not None:
+        yield list(_read(told))
+    elif len(commits) > 1:
+        half = len(commits) // 2
+        yield from _asked(root, deadline, commits[:half])
+        yield from _asked(root, deadline, commits[half:])
+    else:
+        exact = _git(root, deadline, *_DIFF, "-M100%", stdin=words)
+        yield list(_read(exact)) if exact is not None else None
+
+
+def _read(told: bytes) -> Iterator[Change]:
+    """Yield the changes of `-z --name-status`: a commit, then status, old name, and new name."""
+    words = iter(os.fsdecode(word) for word in told.split(b"\0"))
+    commit = ""
+    for word in words:
+        if word.startswith("R"):
+            yield Change(commit, next(words), next(words))
+        elif word == "D":
+            yield Change(commit, next(words))
+        elif word:
+            commit = word.strip()
+
+
+def _git(root: Path, deadline: Deadline, *args: str, stdin: bytes = b"") -> bytes | None:
+    """Return what git prints, None if it fails; names are relative to the workspace."""
+    relative = ("--relative",) if args[0] == "diff-tree" else ()
+    command = ["git", "-C", str(root), args[0], *relative, *args[1:]]
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
+            command, capture_output=True, input=stdin, check=False,
+            timeout=deadline.cap(3600, "asking git for renames"),
+            env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        deadline.check("asking git for renames")
+        return None
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None

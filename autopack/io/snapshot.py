@@ -1,0 +1,66 @@
+"""The workspace as a commit has it: names and contents, without a checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from autopack.deadline import Deadline
+from autopack.errors import Unreachable, UsageError
+from autopack.links.tree import SKIPPED, Tree, tree_of
+
+
+def tree_at(root: Path, ref: str, deadline: Deadline) -> Tree:
+    """Return the files that a commit has below the workspace.
+
+    Raises:
+        UsageError: There is no such commit.
+        Unreachable: git is not there, or cannot read the commit.
+    """
+    commit = f"{ref}^{{commit}}"
+    _git(root, deadline, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
+    listed = _git(root, deadline, "ls-tree", "-r", "-z", "--name-only", commit, "--", ".")
+    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    return tree_of(name for name in names if SKIPPED.isdisjoint(name.split("/")))
+
+
+def files_at(
+    root: Path, ref: str, names: Iterable[str], deadline: Deadline
+) -> dict[str, bytes]:  # fmt: skip
+    """Return the contents of files in a commit; one that cannot be read is left out."""
+    wanted = [name for name in names if "\n" not in name]
+    asked = b"".join(os.fsencode(f"{ref}:./{name}\n") for name in wanted)
+    told = _git(root, deadline, "cat-file", "--batch", stdin=asked)
+    found, at = {}, 0
+    for name in wanted:
+        end = told.index(b"\n", at)
+        head = told[at:end].rsplit(b" ", 2)
+        at = end + 1
+        if head[-1].isdigit() and head[-2] == b"blob":
+            found[name] = told[at : at + int(head[-1])]
+        at += int(head[-1]) + 1 if head[-1].isdigit() else 0
+    return found
+
+
+def _git(root: Path, deadline: Deadline, *args: str, stdin: bytes = b"") -> bytes:
+    command = ["git", "-C", str(root), *args]
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
+            command, capture_output=True, input=stdin, check=False,
+            timeout=deadline.cap(600, "reading a commit"),
+            env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except OSError as error:
+        raise Unreachable(f"git: {error.strerror}", next_step="install git") from None
+    except subprocess.TimeoutExpired:
+        deadline.check("reading a commit")
+        raise Unreachable("git took longer than 600 s", next_step="run it again") from None
+    if done.returncode == 0:
+        return done.stdout
+    if args[0] == "rev-parse":
+        ref = args[-1].removesuffix("^{commit}")
+        raise UsageError(f"--base: no commit {ref!r}", next_step="git fetch, or name another one")
+    words = done.stderr.decode(errors="replace").strip().splitlines()
+    raise Unreachable(f"git {args[0]}: {words[-1] if words else 'failed'}", next_step="git fsck")

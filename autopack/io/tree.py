@@ -1,0 +1,89 @@
+"""One walk over a workspace: the names of its files, without asking about each link."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from autopack.deadline import Deadline
+from autopack.errors import Unreachable
+from autopack.links.tree import SKIPPED, Tree
+
+
+class _Walk:
+    """A tree on its way."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: set[str] = set()
+        self.folders: set[str] = {""}
+        self.links: dict[str, str] = {}
+        self.waiting = [""]
+
+    def enter(self, folder: str) -> None:
+        for entry in _entries(self.root, folder):
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_symlink():
+                self._link(entry, name)
+            elif not entry.is_dir(follow_symlinks=False):
+                self.files.add(name)
+            elif entry.name not in SKIPPED:
+                self.folders.add(name)
+                self.waiting.append(name)
+
+    def _link(self, entry: os.DirEntry[str], name: str) -> None:
+        """Note a symbolic link; a dangling one, or one that leads out, is still a file to git."""
+        if entry.is_dir():
+            self.folders.add(name)
+            return
+        self.files.add(name)
+        real = os.path.realpath(entry.path)
+        inside = os.path.relpath(real, os.path.realpath(self.root)).replace(os.sep, "/")
+        if os.path.isfile(real) and not inside.startswith("../"):
+            self.links[name] = inside
+
+
+def read_tree(root: Path, deadline: Deadline) -> Tree:
+    """Return the workspace's files and folders; folders that are links are not entered.
+
+    A link to a file inside stands for that file. A folder that may not be read counts as empty.
+
+    Raises:
+        Unreachable: The workspace itself cannot be read.
+        DeadlineExceeded: The deadline passed on the way.
+    """
+    walk = _Walk(root)
+    while walk.waiting:
+        deadline.check("walking the workspace")
+        walk.enter(walk.waiting.pop())
+    return Tree(frozenset(walk.files), frozenset(walk.folders), walk.links)
+
+
+def look_up(root: Path, paths: Iterable[str]) -> set[str]:
+    """Return those of some paths in skipped folders that are there, by their very names."""
+    found = set()
+    for path in paths:
+        if not SKIPPED.isdisjoint(path.split("/")) and os.path.lexists(root / path):
+            folder, _, last = path.rpartition("/")
+            found |= {path} if last in _names(root, folder) else set()
+    return found
+
+
+def _names(root: Path, folder: str) -> list[str]:
+    try:
+        return os.listdir(root / folder)
+    except OSError:
+        return []
+
+
+def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root / folder) as found:
+            return list(found)
+    except OSError as error:
+        if folder:
+            return []
+        raise Unreachable(
+            f"{root}: {error.strerror}", next_step="make the workspace readable"
+        ) from None

@@ -1,0 +1,138 @@
+"""Read a page: the links that GitHub renders, and the fragments that lead into it.
+
+GitHub Flavored Markdown is the standard. Nothing in code, comments or front matter is a link; a
+reference definition is one where it is used; bare addresses without brackets are not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from autopack.links import html
+from autopack.links.anchors import fragments
+from autopack.links.model import CodeSpan, Kind, Link, Page
+from autopack.links.parser import LABEL_END, PLACE, behind_spaces, children_of, destination, parser
+from autopack.links.places import Cut, Source, cut_cell, cut_lines
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_MAY_LEAD = re.compile(r"[\[<`]")
+"""What every link, tag and code span has; other text is not looked into, which saves time."""
+_FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:", re.M)
+
+
+def read_page(path: str, data: bytes) -> Page:
+    """Return what a Markdown file holds; no file is too damaged to be read."""
+    return _Reader(path, Source(data)).page()
+
+
+class _Reader:
+    """One page on its way from tokens to links."""
+
+    def __init__(self, path: str, source: Source) -> None:
+        self.path, self.source = path, source
+        self.links: list[Link] = []
+        self.code: list[CodeSpan] = []
+        self.headings: list[str] = []
+        self.ids: set[str] = set()
+        self.env: dict[str, Any] = {}
+
+    def page(self) -> Page:
+        tokens = parser().parse(self.source.markdown, self.env)
+        behind, row = 0, -1
+        for n, token in enumerate(tokens):
+            if token.type == "html_block":
+                self._html_block(token)
+            elif token.type == "inline" and token.map:
+                opened = tokens[n - 1].type
+                if opened in ("th_open", "td_open"):
+                    behind = behind if token.map[0] == row else 0
+                    row = token.map[0]
+                    cut, behind = cut_cell(self.source, token.content, row, behind)
+                else:
+                    cut = cut_lines(self.source, token.content, token.map[0])
+                self._inline(token, cut, opened)
+        anchors = self.ids.union(fragments(self.headings))
+        return Page(self.path, tuple(self.links), frozenset(anchors), tuple(self.code))
+
+    def _html_block(self, token: Token) -> None:
+        assert token.map
+        cut = cut_lines(self.source, token.content, token.map[0])
+        shown = html.shown(token.content)
+        self._html(shown, 0, cut)
+        self.headings += html.headings(shown)
+
+    def _inline(self, token: Token, cut: Cut, opened: str) -> None:
+        if opened != "heading_open" and _MAY_LEAD.search(token.content) is None:
+            return
+        children = children_of(token.content, self.env)
+        if opened == "heading_open":
+            self.headings.append(plain_text(children))
+        for label in _FOOTNOTE.findall(token.content):
+            name = label.lower()
+            self.ids |= {f"fn-{name}", f"fnref-{name}"}
+        for child in children:
+            if child.type in ("link_open", "image"):
+                self.links.append(self._link(child, cut))
+            elif child.type == "html_inline":
+                self._html(html.shown(child.content), child.meta[PLACE][0], cut)
+            elif child.type == "code_inline":
+                line = cut.line(child.meta[PLACE][0]) + 1
+                self.code.append(CodeSpan(child.content, line))
+
+    def _html(self, shown: str, base: int, cut: Cut) -> None:
+        for found in html.attributes(shown):
+            if html.is_anchor(found):
+                self.ids.add(found.value)
+            elif html.is_link(found):
+                at = base + found.start
+                span = cut.span(at, base + found.end)
+                line = cut.line(at) + 1
+                self.links.append(Link("html", found.raw, found.value, line, span, found.enclosed))
+
+    def _link(self, token: Token, cut: Cut) -> Link:
+        start, _ = token.meta[PLACE]
+        line, target = cut.line(start) + 1, _target(token)
+        if token.info == "auto":
+            return Link("autolink", target, target, line)
+        kind: Kind = "image" if token.type == "image" else "inline"
+        if "label" in token.meta:
+            kind = kind if kind == "image" else "reference"
+            return self._referenced(kind, token.meta["label"], target, line)
+        at = behind_spaces(cut.content, token.meta[LABEL_END] + 2)
+        return _spanned(kind, target, line, cut, at)
+
+    def _referenced(self, kind: Kind, label: str, target: str, line: int) -> Link:
+        content, columns, at, _ = self.env["references"][label][PLACE]
+        first = self.env["references"][label]["map"][0]
+        return _spanned(kind, target, line, Cut(self.source, content, first, columns), at)
+
+
+def _target(token: Token) -> str:
+    return str(token.attrGet("href" if token.type == "link_open" else "src") or "")
+
+
+def _spanned(kind: Kind, target: str, line: int, cut: Cut, at: int) -> Link:
+    """Return a link whose destination begins at an offset of the cut."""
+    decoded, end = destination(cut.content, at)
+    enclosed = "<" if cut.content[at : at + 1] == "<" and end > at else ""
+    start, end = (at + 1, end - 1) if enclosed else (at, end)
+    span = cut.span(start, end) if decoded == target else None
+    raw = cut.content[start:end] if decoded == target else target
+    return Link(kind, raw, target, line, span, enclosed)
+
+
+def plain_text(children: Sequence[Token]) -> str:
+    """Return a heading's text as its fragment is made of: no tags, no alternative texts."""
+    return "".join(_texts(children))
+
+
+def _texts(children: Sequence[Token]) -> Iterator[str]:
+    for child in children:
+        if child.type in ("text", "code_inline", "text_special"):
+            yield child.content
+        elif child.type in ("softbreak", "hardbreak"):
+            yield "\n"

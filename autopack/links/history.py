@@ -1,0 +1,98 @@
+"""What git remembers of paths that are gone: where a file is now, or when it was deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from autopack.links.candidates import write
+from autopack.links.ignore import NAVIGATION
+from autopack.links.target import Target, join, take_apart, without_lines
+from autopack.links.tree import Tree
+from autopack.links.verdict import Candidate, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One rename, or with an empty `new` a deletion, in a commit."""
+
+    commit: str
+    old: str
+    new: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """Where paths went: the last name of a renamed file, and the commit of its first step."""
+
+    moved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    deleted: Mapping[str, str] = field(default_factory=dict)
+    skipped: int = 0
+
+    def place(self, path: str, tree: Tree) -> tuple[str, str] | None:
+        """Return the living file that a path became, and the commit that moved it."""
+        now = self.moved.get(path)
+        return now if now is not None and now[0] in tree.files else None
+
+    def gone(self, path: str) -> str | None:
+        """Return the commit that took a path away, if one did."""
+        return self.deleted.get(path) or (self.moved[path][1] if path in self.moved else None)
+
+
+def remember(changes: Iterable[Change], skipped: int = 0) -> History:
+    """Return the history of changes, which come newest first.
+
+    The newest word about a path counts: a name may have been used again.
+    """
+    moved: dict[str, tuple[str, str]] = {}
+    deleted: dict[str, str] = {}
+    for change in changes:
+        if change.old in moved or change.old in deleted:
+            continue
+        if change.new in deleted:
+            deleted[change.old] = deleted[change.new]
+        elif change.new:
+            last = moved.get(change.new, (change.new, ""))[0]
+            moved[change.old] = (last, change.commit)
+        else:
+            deleted[change.old] = change.commit
+    return History(moved, deleted, skipped)
+
+
+def is_lost(verdict: Verdict) -> bool:
+    """Return whether history may know more: a path is gone, and nothing certain is known."""
+    lost = verdict.category in ("missing_file", "code_ref", "unknown_ref")
+    return lost and verdict.line is not None and verdict.certain is None
+
+
+def with_history(verdict: Verdict, history: History, tree: Tree) -> Verdict:
+    """Return a verdict with what history says: a candidate, or `historical_ref`.
+
+    A link of a navigation page stays an error: its readers get nothing either way.
+    """
+    target = take_apart(verdict.target if verdict.link is None else verdict.link.target)
+    for path in _readings(verdict.page, target):
+        now = history.place(path, tree)
+        if now is not None:
+            return _moved(verdict, target, path, now)
+        commit = history.gone(path)
+        if commit is not None and verdict.page not in NAVIGATION:
+            words = f"'{verdict.target}': {path} was removed in {commit[:10]}"
+            return replace(verdict, category="historical_ref", message=words)
+    return verdict
+
+
+def _readings(page: str, target: Target) -> Iterator[str]:
+    """Yield what a target may have meant: from its page, then from the root."""
+    path = without_lines(target.path)
+    for place, out in (join(page, path), join("", path)):
+        if not out:
+            yield place
+
+
+def _moved(verdict: Verdict, target: Target, path: str, now: tuple[str, str]) -> Verdict:
+    place, commit = now
+    written = write(verdict.page, place, target, target.lines)
+    found = Candidate(place, "history", f"{path} was renamed in {commit[:10]}", written)
+    others = tuple(c for c in verdict.candidates if c.path != place)
+    return replace(verdict, candidates=(found, *others))

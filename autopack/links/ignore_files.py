@@ -1,0 +1,120 @@
+"""Read ignore rules: our own file, and what a substring checker's file can be taken to mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from autopack.errors import UsageError
+from autopack.links.ignore import KINDS, Rule
+from autopack.links.verdict import Category
+
+OWN = "config/doc_links_ignore.yaml"
+"""Where a workspace keeps its rules: `ignore:`, a list of kind, glob, reason, expires, pages."""
+LEGACY = "config/doc_link_check_ignore.yaml"
+"""Where an older checker kept substrings."""
+_NEEDED = ("kind", "glob", "reason", "expires")
+_BECOMES: Mapping[str, Category | None] = {
+    "runtime_endpoints": "runtime_endpoint",
+    "historical_refs": "historical_ref",
+    "pattern_ignores": None,
+}
+
+
+def read_rules(data: bytes) -> list[Rule]:
+    """Return the rules of our own file.
+
+    Raises:
+        UsageError: It is no YAML, or a rule lacks something; the message says which.
+    """
+    entries = _loaded(OWN, data).get("ignore") or []
+    if not isinstance(entries, list):
+        raise _bad("'ignore' is no list")
+    return [_rule(entry, number) for number, entry in enumerate(entries, 1)]
+
+
+def _rule(entry: Any, number: int) -> Rule:
+    if not isinstance(entry, dict):
+        raise _bad(f"rule {number} is no mapping")
+    missing = [name for name in _NEEDED if not entry.get(name)]
+    unknown = sorted(entry.keys() - {*_NEEDED, "pages"})
+    if missing or unknown:
+        words = f"has no {missing[0]}" if missing else f"has an unknown key {unknown[0]!r}"
+        raise _bad(f"rule {number} {words}")
+    if entry["kind"] not in KINDS:
+        raise _bad(f"rule {number}: {entry['kind']!r} is not one of {', '.join(sorted(KINDS))}")
+    glob, reason, pages = (str(entry.get(name) or "**") for name in ("glob", "reason", "pages"))
+    if glob.strip("*/") == "":
+        raise _bad(f"rule {number}: the glob {glob!r} would match everything")
+    return Rule(entry["kind"], glob, reason, _day(entry["expires"], number), pages, file=OWN)
+
+
+def _day(value: Any, number: int) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise _bad(f"rule {number}: expires {value!r} is no date like 2027-01-31") from None
+
+
+def _loaded(name: str, data: bytes) -> dict[str, Any]:
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(data) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{name} is no YAML: {error}", next_step=f"correct {name}"
+        ) from None  # fmt: skip
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{name} is no mapping", next_step=f"correct {name}")
+    return loaded
+
+
+def _bad(words: str) -> UsageError:
+    example = "kind: missing_file, glob: docs/old/**, reason: …, expires: 2027-01-31"
+    return UsageError(f"{OWN}: {words}", next_step=f"write it like {example}")
+
+
+def import_legacy(data: bytes) -> tuple[list[Rule], list[str]]:
+    """Return what an older file means with anchored globs, and the patterns that mean too much.
+
+    A substring such as `:` or `autopack.` would hide broken links, so it is left out. Addresses are
+    left out in silence: they are told by scheme and host. The rules have no date.
+
+    Raises:
+        UsageError: It is no YAML.
+    """
+    loaded = _loaded(LEGACY, data)
+    rules, left = [], []
+    for section, becomes in _BECOMES.items():
+        for pattern, reason in _patterns(loaded.get(section)):
+            glob = _anchor(pattern)
+            if glob:
+                made = Rule("missing_file", glob, reason, becomes=becomes, file=LEGACY)
+                rules.append(made)
+            elif glob is None:
+                left.append(pattern)
+    return rules, left
+
+
+def _patterns(section: Any) -> Iterator[tuple[str, str]]:
+    for entry in section if isinstance(section, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("pattern"), str):
+            yield entry["pattern"], str(entry.get("reason") or "no reason given")
+
+
+def _anchor(pattern: str) -> str | None:
+    """Return a glob for a substring, "" for an address, None where it would match too much."""
+    if "://" in pattern or re.fullmatch(r"(localhost|[\d.]+):", pattern):
+        return ""
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/", pattern):
+        return f"{pattern}**"
+    if re.fullmatch(r"\*\.\w+|[\w-]+\.[A-Za-z]\w*", pattern):
+        return f"**/{pattern}"
+    return None

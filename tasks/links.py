@@ -1,0 +1,216 @@
+"""Steps of the link check: walk, read, judge, plan, write; what may be tried again and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from autopack.errors import UsageError
+from autopack.links.baseline import fingerprints, known_to
+from autopack.links.history import is_lost, with_history
+from autopack.links.ignore import NAVIGATION, Rule, apply
+from autopack.links.mend import Leads, mend, unmendable
+from autopack.links.model import Page
+from autopack.links.verdict import Verdict
+from autopack.report import Finding
+from tasks import policy
+from tasks.engine import task
+from tasks.links_session import Checking
+
+
+@task(**policy.READ)
+def walk(checking: Checking) -> None:
+    """Take the names of every file of the workspace, once."""
+    from autopack.io.tree import read_tree
+
+    checking.tree = read_tree(checking.root, checking.deadline)
+
+
+@task(**policy.READ)
+def read(checking: Checking) -> None:
+    """Read the pages to check, and those whose fragments they name."""
+    from autopack.io.tree import look_up
+    from autopack.links.resolve import fragment_files, hidden_paths
+
+    checking.data = {}
+    checking.sources = _read(checking, checking.wish.pages(checking.tree))
+    sources = checking.sources.values()
+    hidden = {path for page in sources for path in hidden_paths(page)}
+    checking.tree = checking.tree.with_files(look_up(checking.root, hidden))
+    named = {file for page in sources for file in fragment_files(checking.tree, page)}
+    checking.pages = checking.sources | _read(checking, named - checking.sources.keys())
+
+
+def _read(checking: Checking, names: Iterable[str]) -> dict[str, Page]:
+    from autopack.io.files import read_page as bytes_of
+    from autopack.links.extract import read_page
+
+    pages = {}
+    for name in sorted(names):
+        checking.deadline.check(f"reading {name}")
+        data = bytes_of(checking.root, name)
+        if data is not None:  # it went away since the walk
+            checking.data[name] = data
+            pages[name] = read_page(name, data)
+    return pages
+
+
+@task(**policy.READ)
+def judge(checking: Checking) -> None:
+    """Judge every link, and in a deep scan every path in code; then apply the ignore rules.
+
+    What is lost is looked for in git's history, if that is wanted.
+    """
+    found = [verdict for page in checking.sources.values() for verdict in _about(checking, page)]
+    if checking.wish.asks_git and any(map(is_lost, found)):
+        found = _remembered(checking, found)
+    rules, told = _rules(checking)
+    if checking.history is not None and checking.history.skipped:
+        words = f"{checking.history.skipped} commits lack objects; their renames are not known"
+        told.append(Finding("history_incomplete", "info", "", None, words, "git fetch --refetch"))
+    applied = apply(rules, [*_missing_pages(checking), *found], checking.today)
+    checking.verdicts = applied.verdicts
+    checking.ignored = applied.ignored
+    checking.about_rules = [*applied.findings, *told]
+
+
+def _about(checking: Checking, page: Page) -> list[Verdict]:
+    from autopack.links.code_paths import paths_in_code
+
+    checking.deadline.check(f"judging {page.path}")
+    found = [
+        unmendable(verdict) if verdict.link and verdict.link.span is None else verdict
+        for verdict in checking.judge.verdicts(page)
+    ]
+    if checking.wish.mode == "deep":
+        found += paths_in_code(checking.tree, page)
+    return sorted(found, key=lambda verdict: verdict.line or 0)
+
+
+def _remembered(checking: Checking, verdicts: list[Verdict]) -> list[Verdict]:
+    from autopack.io.renames import read_history
+
+    if checking.history is None:
+        checking.history = read_history(checking.root, checking.deadline)
+    history, tree = checking.history, checking.tree
+    return [with_history(v, history, tree) if is_lost(v) else v for v in verdicts]
+
+
+def _missing_pages(checking: Checking) -> list[Verdict]:
+    return [
+        Verdict(name, None, name, "missing_file", "this navigation page does not exist")
+        for name in NAVIGATION
+        if name in checking.missing_pages
+    ]
+
+
+def _rules(checking: Checking) -> tuple[list[Rule], list[Finding]]:
+    from autopack.io.files import read_page as bytes_of
+    from autopack.links import ignore_files
+
+    rules: list[Rule] = []
+    told: list[Finding] = []
+    if ignore_files.OWN in checking.tree.files:
+        rules += ignore_files.read_rules(bytes_of(checking.root, ignore_files.OWN) or b"")
+    if checking.wish.mode == "deep" and ignore_files.LEGACY in checking.tree.files:
+        data = bytes_of(checking.root, ignore_files.LEGACY) or b""
+        imported, left = ignore_files.import_legacy(data)
+        rules += imported
+        told = [_told(len(imported), left)]
+    return rules, told
+
+
+def _told(imported: int, left: list[str]) -> Finding:
+    from autopack.links.ignore_files import LEGACY, OWN
+
+    words = f"{imported} rules imported with anchored globs"
+    words += f"; left out, they match too much: {', '.join(map(repr, left))}" if left else ""
+    return Finding("ignore_imported", "info", LEGACY, None, words, f"write them into {OWN}")
+
+
+@task(**policy.READ)
+def recall(checking: Checking, baseline: str | None, base: str | None) -> None:
+    """Learn what was broken before: from an earlier report, or by judging an earlier commit.
+
+    Raises:
+        UsageError: There is no such report or commit.
+    """
+    if baseline is not None:
+        checking.known = known_to(baseline, _baseline(baseline))
+    elif base is not None:
+        checking.known = frozenset(fingerprints(_verdicts_at(checking, base)))
+
+
+def _baseline(name: str) -> bytes:
+    from autopack.io.files import read_page as bytes_of
+
+    data = bytes_of(Path.cwd(), name)
+    if data is None:
+        raise UsageError(
+            f"--baseline: {name} does not exist",
+            next_step=f"python -m flows.doc_links --deep --json > {name}",
+        )
+    return data
+
+
+def _verdicts_at(checking: Checking, ref: str) -> list[Verdict]:
+    """Judge every page as a commit has it, against the tree that it has."""
+    from autopack.io.snapshot import files_at, tree_at
+    from autopack.links.extract import read_page
+    from autopack.links.resolve import fragment_files
+
+    root, deadline = checking.root, checking.deadline
+    tree = tree_at(root, ref, deadline)
+
+    def pages_of(names: Iterable[str]) -> dict[str, Page]:
+        files = files_at(root, ref, sorted(names), deadline)
+        return {name: read_page(name, data) for name, data in files.items()}
+
+    sources = pages_of(checking.wish.pages(tree))
+    named = {file for page in sources.values() for file in fragment_files(tree, page)}
+    before = Checking(str(root), checking.wish, deadline)
+    before.tree = tree
+    before.sources, before.pages = sources, sources | pages_of(named - sources.keys())
+    found = [verdict for page in sources.values() for verdict in _about(before, page)]
+    return [*_missing_pages(before), *found]
+
+
+@task(**policy.READ)
+def plan(checking: Checking) -> None:
+    """Plan the mends of every page, each proven by reading the page again."""
+    trusted = checking.wish.fix
+    if trusted is None:
+        return
+    checking.mended = {}
+    for name, page in checking.sources.items():
+        checking.deadline.check(f"planning {name}")
+        verdicts = [v for v in checking.verdicts if v.page == name and v.meant(trusted)]
+        if verdicts:
+            done = mend(page, checking.data[name], verdicts, _judging(checking), trusted)
+            checking.mended[name] = done
+
+
+def _judging(checking: Checking) -> Leads:
+    judge = checking.judge
+    return lambda page: list(judge.verdicts(page))
+
+
+@task(**policy.IDEMPOTENT_WRITE)
+def write(checking: Checking, written: list[str]) -> None:
+    """Replace every page that changes, each whole and only if it still holds what was read.
+
+    All of them are looked at before the first is written.
+    """
+    from autopack.io.replace import check_replaceable, replace_file, sweep
+
+    changes = {name: done.data for name, done in checking.mended.items() if done.mends}
+    for name in changes:
+        if name not in written:
+            check_replaceable(checking.root, name, checking.data[name])
+    for folder in {(checking.root / name).parent for name in changes}:
+        sweep(folder)
+    for name, data in changes.items():
+        if name not in written:
+            checking.deadline.check(f"writing {name}")
+            replace_file(checking.root, name, checking.data[name], data, checking.fence)
+            written.append(name)

@@ -1,0 +1,118 @@
+"""One check of links at work: what was asked for, what was read and what would be written."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from autopack.deadline import Deadline
+from autopack.links.baseline import fingerprints
+from autopack.links.history import History
+from autopack.links.ignore import NAVIGATION, anchored
+from autopack.links.model import Page
+from autopack.links.resolve import Judge
+from autopack.links.tree import Tree, is_markdown, tree_of
+from autopack.links.verdict import Layer, Verdict
+from autopack.report import Finding
+from autopack.settings import workspace_root
+
+if TYPE_CHECKING:
+    from autopack.links.mend import Mended
+    from tasks.locking import Held
+
+Mode = Literal["nav", "deep"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for."""
+
+    mode: Mode
+    include: tuple[str, ...]
+    anchors: bool
+    fix: Layer | None
+    strict: bool
+
+    @property
+    def enforced(self) -> bool:
+        """Whether errors make the exit code 1: a deep scan only reports."""
+        return self.mode == "nav" or self.strict
+
+    @property
+    def asks_git(self) -> bool:
+        """Whether git's history is read: it takes seconds, which a navigation check has not."""
+        return self.mode == "deep" or self.fix in ("history", "fuzzy")
+
+    def command(self, layer: Layer = "certain") -> str:
+        """Return the command that mends what a layer knows."""
+        words = ["python -m flows.doc_links", *(["--deep"] if self.mode == "deep" else [])]
+        words += [shlex.join(["--include", *self.include])] if self.include else []
+        return " ".join([*words, f"--fix {layer} --execute"])
+
+    def pages(self, tree: Tree) -> list[str]:
+        """Return the pages to check, in order; a page with two names is checked once."""
+        wanted = [anchored(glob) for glob in self.include]
+        pages = {tree.real(name) for name in NAVIGATION if name in tree.files}
+        for name in tree.files - tree.links.keys():
+            if is_markdown(name) and (
+                (self.mode == "deep" and not name.startswith("archive/"))
+                or any(glob.fullmatch(name) for glob in wanted)
+            ):
+                pages.add(name)
+        return sorted(pages)
+
+
+class Checking:
+    """The state that the steps of one check share; a plain class, because Prefect walks others."""
+
+    def __init__(self, workspace: str, wish: Wish, deadline: Deadline) -> None:
+        self.root = workspace_root(workspace)
+        self.wish = wish
+        self.deadline = deadline
+        self.today = datetime.now(UTC).date()
+        self.tree = tree_of(())
+        self.data: dict[str, bytes] = {}
+        self.sources: dict[str, Page] = {}
+        self.pages: dict[str, Page] = {}
+        self.verdicts: Sequence[Verdict] = ()
+        self.about_rules: Sequence[Finding] = ()
+        self.ignored = 0
+        self.history: History | None = None
+        self.known: frozenset[str] = frozenset()
+        self.mended: dict[str, Mended] = {}
+        self._held: Held | None = None
+
+    def marked(self) -> list[tuple[Verdict, str, bool]]:
+        """Return every verdict with its fingerprint, and whether it was known before."""
+        names = list(fingerprints(self.verdicts))
+        return [(v, f, f in self.known) for v, f in zip(self.verdicts, names, strict=True)]
+
+    @property
+    def judge(self) -> Judge:
+        """What links are judged against."""
+        return Judge(self.tree, self.pages)
+
+    @property
+    def missing_pages(self) -> list[str]:
+        """The navigation pages that are not there."""
+        return [name for name in NAVIGATION if name not in self.tree.files]
+
+    @contextmanager
+    def holding(self, execute: bool) -> Iterator[None]:
+        """Hold the lock of docs/ from reading to writing; a dry run holds nothing."""
+        if not execute:
+            yield
+            return
+        from tasks.locking import holding
+
+        with holding("docs", root=self.root, deadline=self.deadline) as self._held:
+            yield
+
+    def fence(self) -> AbstractContextManager[None]:
+        """Return the block in which a file may take its name."""
+        assert self._held
+        return self._held.guarded("docs")

@@ -1,0 +1,56 @@
+"""What git remembers: chains of renames, names used again, and what stays an error."""
+
+from __future__ import annotations
+
+from autopack.links.extract import read_page
+from autopack.links.history import Change, History, is_lost, remember, with_history
+from autopack.links.resolve import Judge
+from autopack.links.tree import tree_of
+
+TREE = tree_of(["docs/page.md", "docs/new/NOW.md", "README.md"])
+
+
+def test_a_chain_of_renames_ends_at_the_last_name():
+    known = remember([Change("c3", "b.md", "docs/new/NOW.md"), Change("c2", "a.md", "b.md")])
+    assert known.place("a.md", TREE) == ("docs/new/NOW.md", "c2")
+    assert known.place("b.md", TREE) == ("docs/new/NOW.md", "c3")
+
+
+def test_a_file_that_was_renamed_and_then_deleted_is_gone():
+    known = remember([Change("c3", "b.md"), Change("c2", "a.md", "b.md")])
+    assert known.place("a.md", TREE) is None
+    assert (known.gone("a.md"), known.gone("b.md")) == ("c3", "c3")
+    assert known.gone("never.md") is None
+
+
+def test_the_newest_word_about_a_name_counts():
+    known = remember([Change("c9", "a.md", "docs/new/NOW.md"), Change("c1", "a.md", "other.md")])
+    assert known.place("a.md", TREE) == ("docs/new/NOW.md", "c9")
+
+
+def told(page: str, target: str, history: History):
+    read = read_page(page, f"[x]({target})".encode())
+    (verdict,) = Judge(TREE, {}).verdicts(read)
+    assert is_lost(verdict)
+    return with_history(verdict, history, TREE)
+
+
+MOVED = remember([Change("c" * 40, "docs/OLD.md", "docs/new/NOW.md"), Change("d" * 40, "x.md")])
+
+
+def test_a_renamed_target_gets_a_candidate_from_its_page_or_from_the_root():
+    for target in ("OLD.md#part", "docs/OLD.md#part"):
+        verdict = told("docs/page.md", target, MOVED)
+        assert verdict.category == "missing_file"
+        candidate = verdict.candidates[0]
+        assert (candidate.layer, candidate.path) == ("history", "docs/new/NOW.md")
+        assert candidate.target == "new/NOW.md#part"
+        assert candidate.why == "docs/OLD.md was renamed in cccccccccc"
+        assert verdict.certain is None
+        assert verdict.meant("history") is candidate
+
+
+def test_a_deleted_target_is_history_but_in_a_navigation_page_an_error():
+    assert told("docs/page.md", "../x.md", MOVED).category == "historical_ref"
+    assert told("README.md", "x.md", MOVED).category == "missing_file"
+    assert told("docs/page.md", "never.md", MOVED).category == "missing_file"

@@ -1,0 +1,69 @@
+"""Only new breakage fails: beside an earlier report, or an earlier commit."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.link_checks import GOOD, checker
+from tests.support.process import Finished
+
+
+@pytest.fixture
+def check(run_flow) -> Callable[..., Finished]:
+    return checker(run_flow)
+
+
+def test_only_new_breakage_fails_beside_a_baseline(check, make_workspace, tmp_path):
+    files = {**GOOD, "docs/a.md": "[x](gone.md) [y](#no)\n", "docs/b.md": "[z](a.md#no)\n"}
+    root = make_workspace(files)
+    first = check(root, "--deep", "--strict")
+    assert first.returncode == 1
+    baseline = tmp_path / "baseline.json"
+    baseline.write_bytes(first.raw)
+    flags = ("--deep", "--strict", "--baseline", baseline)
+    known = check(root, *flags)
+    assert (known.returncode, known.report["counts"]["known"]) == (0, 3)
+
+    (root / "docs/a.md").write_text("moved\n\ndown [x](gone.md) [y](#no)\n")
+    assert check(root, *flags).returncode == 0, "lines have no part in it"
+    (root / "docs/a.md").write_text("[x](gone.md) [y](#no) [again](gone.md)\n")
+    again = check(root, *flags)
+    assert again.returncode == 1
+    assert [x["line"] for x in again.report["links"] if not x["known"]] == [1]
+
+
+def test_a_target_that_was_deleted_breaks_unchanged_pages_against_a_base(check, make_workspace):
+    text = "[x](gone.md) [y](<b ü.md#part>)\n"
+    root = make_workspace({**GOOD, "docs/a.md": text, "docs/b ü.md": "# Part\n"})
+    git = ["git", "-C", str(root)]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    flags = ("--deep", "--strict", "--base", "HEAD")
+    assert check(root, *flags).returncode == 0
+    (root / "docs/b ü.md").write_text("# Other\n")
+    assert check(root, *flags).returncode == 1
+    (root / "docs/b ü.md").unlink()
+    done = check(root, *flags)
+    assert done.returncode == 1
+    assert [(x["target"], x["known"]) for x in done.report["links"]] == [
+        ("gone.md", True), ("b ü.md#part", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--base", "nowhere"], "no commit 'nowhere'"),
+        (["--baseline", "gone.json"], "gone.json does not exist"),
+        (["--baseline", "x", "--base", "y"], "both say what is known"),
+    ],
+)
+def test_what_is_known_must_be_there(check, make_workspace, flags, says):
+    root = make_workspace(GOOD)
+    subprocess.run(["git", "-C", str(root), "init", "-q"], check=True)
+    done = check(root, *flags)
+    assert done.returncode == 2
+    assert says in done.stderr
