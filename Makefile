@@ -43,6 +43,8 @@ check: $(READY) ## What CI runs: lint, format, types, imports, this repository's
 	$(LINT_IMPORTS)
 	$(PY) -m flows.sot_sync
 	$(PY) -m flows.sot_counts --strict
+	$(PY) -m flows.doc_links --check-anchors
+	$(PY) -m flows.doc_links --deep --strict
 	@$(MAKE) --no-print-directory test
 
 bench: $(READY) ## Print every ratio against its baseline, measured in the same run
