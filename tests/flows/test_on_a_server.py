@@ -1,0 +1,43 @@
+"""The flows say the same on a Prefect server as without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.autopack.sot.counted import true_files
+
+BROKEN = b"# I\n\n[gone](GONE.md) [here](BUILD_HISTORY.md) [wrong base](docs/DEBUG_LOG.md)\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sot_counts", "--check"),
+        ("sot_counts", "--execute"),
+        ("doc_links", "--nav"),
+        ("doc_links", "--deep", "--fix", "certain"),
+        ("doc_links", "--nav", "--fix", "certain", "--execute"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_on_a_server_finds_and_writes_what_a_direct_one_does(
+    words, run_flow, make_workspace, prefect_server
+) -> None:
+    files = {**true_files(), "docs/INDEX.md": BROKEN}
+    files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
+    env = {"PREFECT_API_URL": prefect_server.url, "PREFECT_HOME": str(prefect_server.home)}
+    reports, roots = [], []
+    for engine in ("direct", "server"):
+        root = make_workspace(files)
+        done = run_flow(*words, "--engine", engine, "--json", "--workspace", root, env=env)
+        assert done.returncode in (0, 1), done.stderr
+        reports.append(done.report)
+        roots.append(root)
+    direct, server = reports
+    assert server["engine"] == "server"
+    assert server["flow_run_id"]
+    for same in ("exit_code", "counts", "writes"):
+        assert server[same] == direct[same]
+    assert [f["message"] for f in server["findings"]] == [f["message"] for f in direct["findings"]]
+    index = [(root / "docs/INDEX.md").read_bytes() for root in roots]
+    assert index[0] == index[1]
