@@ -30,6 +30,11 @@ class Target:
     source: str
     api_key: str | None = field(default=None, repr=False)
 
+    @property
+    def named(self) -> str:
+        """The target as a report prints it, and where it was named."""
+        return f"{self.shown} ({self.source})"
+
 
 def mask_command(words: Sequence[str]) -> str:
     """Return a command line as it may be shown: passwords in URLs, flags and variables hidden."""

@@ -101,7 +101,7 @@ def _settle(report: Report, counting: Counting, wish: Wish | None, strict: bool)
         with report.step("check-again"):
             counts.read(counting)
             left = counts.check(counting, strict)
-    describe(report, counting.pages, entry, shown)
+        describe(report, counting.pages, entry, shown)
     report.findings += left
     return before
 

@@ -43,7 +43,7 @@ def sot_search(
     root = workspace_root(workspace)
     search.check(query, ledger)
     target = search.choose(qdrant_host, root)
-    report.targets = {"qdrant": f"{target.shown} ({target.source})"}
+    report.targets = {"qdrant": target.named}
     with report.step("search"):
         hits = search.ask(target, query, limit, ledger, deadline)
     with report.step("locate"):

@@ -91,15 +91,6 @@ def write(counting: Counting, written: list[str]) -> None:
     All of them are looked at before the first is written, and a ledger with a new entry is written
     last: whatever goes wrong before, the same command can be run again.
     """
-    from autopack.io.replace import check_replaceable, replace_file
-
     changes = counting.changes()
-    for path, (old, _) in changes.items():
-        if path not in written:
-            check_replaceable(counting.root, path, old)
-    for path in sorted(changes, key=lambda path: path == counting.grown):
-        old, new = changes[path]
-        if path not in written:
-            counting.deadline.check(f"writing {path}")
-            replace_file(counting.root, path, old, new, counting.fence)
-            written.append(path)
+    last = sorted(changes, key=lambda path: path == counting.grown)
+    counting.replace({path: changes[path] for path in last}, written)

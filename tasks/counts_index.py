@@ -37,11 +37,8 @@ class Targets:
 
     def shown(self) -> dict[str, str | None]:
         """Return the targets as they may be printed."""
-        return {"database": _named(self.database), "qdrant": _named(self.qdrant)}
-
-
-def _named(target: Target | None) -> str | None:
-    return f"{target.shown} ({target.source})" if target else None
+        qdrant = self.qdrant.named if self.qdrant else None
+        return {"database": self.database.named, "qdrant": qdrant}
 
 
 @task(**policy.READ)

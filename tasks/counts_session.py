@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from autopack.deadline import Deadline
 from autopack.errors import UsageError
@@ -15,9 +14,7 @@ from autopack.settings import workspace_root
 from autopack.sot.compose import Draft
 from autopack.sot.ledgers import COUNTED, Ledger
 from tasks.counts_pages import Pages
-
-if TYPE_CHECKING:
-    from tasks.locking import Held
+from tasks.page_writer import PageWriter
 
 NEW = {"build": "BUILD", "decision": "DEC", "debug": "DBG"}
 
@@ -70,7 +67,7 @@ class Wish:
         return shlex.join(words)
 
 
-class Counting:
+class Counting(PageWriter):
     """The state that the steps of one check share; a plain class, because Prefect walks others."""
 
     def __init__(self, workspace: str, deadline: Deadline) -> None:
@@ -80,26 +77,16 @@ class Counting:
         self.pages = Pages((), {})
         self.planned = self.pages
         self.grown = ""  # the ledger that a new entry goes into
-        self._held: Held | None = None
 
     @contextmanager
     def holding(self, execute: bool) -> Iterator[None]:
-        """Hold the lock of docs/ from reading to writing; a dry run holds nothing."""
-        if not execute:
-            yield
-            return
+        """Hold the lock of docs/; what killed runs left in the folders of the pages is removed."""
         from autopack.io.replace import sweep
-        from tasks.locking import holding
 
-        with holding("docs", root=self.root, deadline=self.deadline) as self._held:
-            for folder in (self.root, self.root / "docs"):
+        with super().holding(execute):
+            for folder in (self.root, self.root / "docs") if execute else ():
                 sweep(folder)
             yield
-
-    def fence(self) -> AbstractContextManager[None]:
-        """Return the block in which a file may take its name."""
-        assert self._held
-        return self._held.guarded("docs")
 
     def changes(self) -> dict[str, tuple[bytes | None, bytes]]:
         """Return what is planned to change: old and new bytes by path."""

@@ -201,16 +201,13 @@ def write(checking: Checking, written: list[str]) -> None:
 
     All of them are looked at before the first is written.
     """
-    from autopack.io.replace import check_replaceable, replace_file, sweep
+    from autopack.io.replace import sweep
 
-    changes = {name: done.data for name, done in checking.mended.items() if done.mends}
-    for name in changes:
-        if name not in written:
-            check_replaceable(checking.root, name, checking.data[name])
+    changes = {
+        name: (checking.data[name], done.data)
+        for name, done in checking.mended.items()
+        if done.mends
+    }
     for folder in {(checking.root / name).parent for name in changes}:
         sweep(folder)
-    for name, data in changes.items():
-        if name not in written:
-            checking.deadline.check(f"writing {name}")
-            replace_file(checking.root, name, checking.data[name], data, checking.fence)
-            written.append(name)
+    checking.replace(changes, written)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -19,10 +18,10 @@ from autopack.links.tree import Tree, is_markdown, tree_of
 from autopack.links.verdict import Layer, Verdict
 from autopack.report import Finding
 from autopack.settings import workspace_root
+from tasks.page_writer import PageWriter
 
 if TYPE_CHECKING:
     from autopack.links.mend import Mended
-    from tasks.locking import Held
 
 Mode = Literal["nav", "deep"]
 
@@ -66,7 +65,7 @@ class Wish:
         return sorted(pages)
 
 
-class Checking:
+class Checking(PageWriter):
     """The state that the steps of one check share; a plain class, because Prefect walks others."""
 
     def __init__(self, workspace: str, wish: Wish, deadline: Deadline) -> None:
@@ -84,7 +83,6 @@ class Checking:
         self.history: History | None = None
         self.known: frozenset[str] = frozenset()
         self.mended: dict[str, Mended] = {}
-        self._held: Held | None = None
 
     def marked(self) -> list[tuple[Verdict, str, bool]]:
         """Return every verdict with its fingerprint, and whether it was known before."""
@@ -100,19 +98,3 @@ class Checking:
     def missing_pages(self) -> list[str]:
         """The navigation pages that are not there."""
         return [name for name in NAVIGATION if name not in self.tree.files]
-
-    @contextmanager
-    def holding(self, execute: bool) -> Iterator[None]:
-        """Hold the lock of docs/ from reading to writing; a dry run holds nothing."""
-        if not execute:
-            yield
-            return
-        from tasks.locking import holding
-
-        with holding("docs", root=self.root, deadline=self.deadline) as self._held:
-            yield
-
-    def fence(self) -> AbstractContextManager[None]:
-        """Return the block in which a file may take its name."""
-        assert self._held
-        return self._held.guarded("docs")

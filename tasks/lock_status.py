@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable
+from autopack.io.lock_waiting import workspace_flag
 from autopack.io.locks import Seen, inspect
 from autopack.locks.names import RANKS
 from autopack.locks.record import Record
@@ -22,7 +22,7 @@ from autopack.report import Finding, Report, Severity
 from tasks import policy, server
 from tasks.engine import task
 from tasks.locking import lease_of
-from tasks.slots import limit_of
+from tasks.slots import fault, limit_of
 
 ASK_S = 2.0
 EVERY_S = 1.0
@@ -48,7 +48,7 @@ class Limit:
     @property
     def excludes(self) -> bool:
         """Whether it lets one run in at a time."""
-        return bool(self.found and self.found["active"] and self.found["limit"] == 1)
+        return not fault(self.found)
 
     def line(self, lease: str) -> str:
         """Say what the limit is at; `lease` is the one the lock's record names."""
@@ -173,7 +173,7 @@ def _who(record: Record) -> str:
 def break_command(seen: Seen, root: Path) -> str:
     """Return the command that breaks a lock; nothing for one that nobody may or need break."""
     kind = seen.verdict.kind
-    where = "" if root == Path.cwd() else f" --workspace {shlex.quote(str(root))}"
+    where = workspace_flag(root)
     command = f"python -m flows.locks break {seen.name}"
     if kind is Kind.ORPHAN_SLOT:
         return f"{command} --stale --execute{where}"

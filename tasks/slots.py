@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -59,17 +59,19 @@ def preflight(url: str, names: Sequence[str], until: float) -> None:
         Refused: One is not, so a run would enter without a slot.
     """
     for name in names:
-        found = limit_of(url, name, until)
-        wrong = (
-            "does not exist" if found is None
-            else "is switched off" if not found["active"]
-            else f"has {found['limit']} slots, not 1" if found["limit"] != 1
-            else ""
-        )  # fmt: skip
-        if wrong:
+        if wrong := fault(limit_of(url, name, until)):
             raise Refused(
                 f"the Prefect limit {name!r} {wrong}", next_step="python -m deployments.limits"
             )
+
+
+def fault(found: Mapping[str, Any] | None) -> str:
+    """Return why a limit does not let one run in at a time, nothing if it does."""
+    if found is None:
+        return "does not exist"
+    if not found["active"]:
+        return "is switched off"
+    return f"has {found['limit']} slots, not 1" if found["limit"] != 1 else ""
 
 
 class Slots:

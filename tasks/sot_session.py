@@ -90,9 +90,10 @@ class Sync:
                 f"--{self.mode} needs Qdrant, and neither --qdrant-host nor QDRANT_HOST is set",
                 next_step=f"python -m flows.sot_sync --{self.mode} --qdrant-host embedded",
             )
+        vectors = self.qdrant if self.uses_vectors else None
         return {
-            "database": _named(self.database),
-            "qdrant": _named(self.qdrant if self.uses_vectors else None),
+            "database": self.database.named if self.database else None,
+            "qdrant": vectors.named if vectors else None,
         }
 
     def holding(self) -> AbstractContextManager[object]:
@@ -166,7 +167,3 @@ class Sync:
         self.close_vectors()
         if self._index is not None:
             self._index.database.close()
-
-
-def _named(target: Target | None) -> str | None:
-    return f"{target.shown} ({target.source})" if target else None

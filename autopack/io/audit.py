@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autopack.errors import Busy, Unreachable
+from autopack.io.replace import sync_folder
 
 AUDIT_FILE = ".autonomous_runs/audit.jsonl"
 FIRST = "0" * 64
@@ -60,7 +61,7 @@ def append(root: Path, record: dict[str, Any], *, max_wait_s: float = 5.0) -> Ap
         with _locked(path, max_wait_s) as descriptor:
             appended = _append(descriptor, record)
         if fresh:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise Unreachable(
             f"audit chain {path}: {error.strerror or error}",
@@ -164,14 +165,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return None
     good = isinstance(record, dict) and isinstance(record.get("seq"), int)
     return record if good and isinstance(record.get("prev"), str) else None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def verify(path: Path) -> BadRecord | None:

@@ -103,7 +103,6 @@ def feed(
     Raises:
         Unreachable: What is read back is not what was written.
     """
-    check()
     upserted = vectors.upsert(_checked(_points(todo), check))
     check()
     deleted = vectors.delete(todo.gone) if todo.gone else 0

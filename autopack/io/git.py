@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -61,6 +62,28 @@ def compare_commits(root: Path, ours: str | None, theirs: str | None, deadline: 
     shallow = (root / ".git" / "shallow").exists()
     seen = _git(root, deadline, "cat-file", "-e", f"{theirs}^{{commit}}")
     return "unknown" if shallow or seen or not _git(root, deadline, "rev-parse") else "behind"
+
+
+def run_git(
+    root: Path, deadline: Deadline, *args: str, stdin: bytes = b"", limit_s: float, doing: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git on what the repository holds itself; a partial clone fetches nothing.
+
+    Raises:
+        OSError: There is no git.
+        DeadlineExceeded: The deadline passed meanwhile.
+        subprocess.TimeoutExpired: It took longer than `limit_s`.
+    """
+    command = ["git", "-C", str(root), *args]
+    try:
+        return subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
+            command, capture_output=True, input=stdin, check=False,
+            timeout=deadline.cap(limit_s, doing),
+            env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        deadline.check(doing)
+        raise
 
 
 def _is_ancestor(root: Path, first: str, second: str, deadline: Deadline) -> bool:

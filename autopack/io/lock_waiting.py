@@ -112,7 +112,7 @@ class Waiting:
 
     def _busy(self) -> Busy:
         seen = self._look()
-        name, where = seen.name, _where(self.root)
+        name, where = seen.name, workspace_flag(self.root)
         waited = time.monotonic() - self._began
         guard = f"; its guard is held by pid {seen.guard_pid}" if seen.guard_pid else ""
         return Busy(
@@ -123,7 +123,7 @@ class Waiting:
         )
 
 
-def _where(root: Path) -> str:
+def workspace_flag(root: Path) -> str:
     """Return what a command needs to find the workspace; nothing in the current folder."""
     here = os.path.realpath(root) == os.path.realpath(os.curdir)
     return "" if here else f" --workspace {shlex.quote(str(root))}"

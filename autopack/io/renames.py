@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autopack.deadline import Deadline
+from autopack.io.git import run_git
 from autopack.links.history import Change, History, remember
 
 BATCH = 256
@@ -71,16 +72,11 @@ def _read(told: bytes) -> Iterator[Change]:
 def _git(root: Path, deadline: Deadline, *args: str, stdin: bytes = b"") -> bytes | None:
     """Return what git prints, None if it fails; names are relative to the workspace."""
     relative = ("--relative",) if args[0] == "diff-tree" else ()
-    command = ["git", "-C", str(root), args[0], *relative, *args[1:]]
+    command = (args[0], *relative, *args[1:])
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
-            command, capture_output=True, input=stdin, check=False,
-            timeout=deadline.cap(3600, "asking git for renames"),
-            env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        deadline.check("asking git for renames")
-        return None
-    except OSError:
+        done = run_git(
+            root, deadline, *command, stdin=stdin, limit_s=3600, doing="asking git for renames"
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -40,7 +40,7 @@ def replace_file(root: Path, name: str, old: bytes | None, new: bytes, fence: Fe
     except OSError as error:
         raise _failed(name, error) from error
     with contextlib.suppress(OSError):  # the file is there; only its name may not be on disk yet
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def check_replaceable(root: Path, name: str, old: bytes | None) -> None:
@@ -114,7 +114,8 @@ def _keep_rights(path: Path, descriptor: int) -> None:
         os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable, UsageError
+from autopack.io.git import run_git
 from autopack.links.tree import SKIPPED, Tree, tree_of
 
 
@@ -45,17 +46,11 @@ def files_at(
 
 
 def _git(root: Path, deadline: Deadline, *args: str, stdin: bytes = b"") -> bytes:
-    command = ["git", "-C", str(root), *args]
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
-            command, capture_output=True, input=stdin, check=False,
-            timeout=deadline.cap(600, "reading a commit"),
-            env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
-        )  # fmt: skip
+        done = run_git(root, deadline, *args, stdin=stdin, limit_s=600, doing="reading a commit")
     except OSError as error:
         raise Unreachable(f"git: {error.strerror}", next_step="install git") from None
     except subprocess.TimeoutExpired:
-        deadline.check("reading a commit")
         raise Unreachable("git took longer than 600 s", next_step="run it again") from None
     if done.returncode == 0:
         return done.stdout
