@@ -19,16 +19,16 @@ _INFOS = 8
 
 def text(report: Report, *, colour: bool = False) -> str:
     """Return the report for a terminal; the last line is the status line."""
-    report, paint = _cleaned(report), _painter(colour)
-    steps = [f"{name:<28} {status:<8} {seconds}" for name, status, seconds in _steps(report)]
-    counts = [f"{key:<28} {value}" for key, value in _pairs(report.counts)]
+    report, paint = cleaned(report), _painter(colour)
+    timing = [f"{name:<28} {status:<8} {seconds}" for name, status, seconds in steps(report)]
+    counts = [f"{key:<28} {value}" for key, value in pairs(report.counts)]
     advice = [line for step in report.next_steps for line in (step.why, f"  {step.command}")]
     blocks = [
         [report.body.rstrip("\n")] if report.body.strip() else [],
         _section("targets", _targets(report), paint),
-        _section("steps", steps, paint),
+        _section("steps", timing, paint),
         _section("counts", counts, paint),
-        _section("writes", _writes(report), paint),
+        _section("writes", writes(report), paint),
         _section(_headline(report.findings), _findings(report.findings, paint), paint),
         _section("next", advice, paint),
     ]
@@ -47,15 +47,15 @@ def status_line(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown, as the Prefect artifact shows it."""
-    report = _cleaned(report)
+    report = cleaned(report)
     parts = [
         f"# {report.flow}: {report.status}",
         _md(status_line(report)),
         f"```text\n{report.body.rstrip()}\n```" if report.body.strip() else "",
         _table(("target", "address"), ((k, v or "not set") for k, v in report.targets.items())),
-        _table(("step", "status", "seconds"), _steps(report)),
-        _table(("count", "value"), _pairs(report.counts)),
-        _list("## Writes", _writes(report)),
+        _table(("step", "status", "seconds"), steps(report)),
+        _table(("count", "value"), pairs(report.counts)),
+        _list("## Writes", writes(report)),
         _list(f"## {_headline(report.findings)}", _finding_rows(report.findings))
         if report.findings
         else "",
@@ -67,7 +67,7 @@ def markdown(report: Report) -> str:
 def _summary(report: Report) -> str:
     if report.findings:
         return _headline(report.findings)
-    written = len(_writes(report))
+    written = len(writes(report))
     return "nothing written" if report.execute and not written else ""
 
 
@@ -77,20 +77,20 @@ def _painter(colour: bool) -> Any:
     return lambda words, kind: f"\x1b[{_COLOURS[kind]}m{words}\x1b[0m"
 
 
-def _safe(words: str) -> str:
+def printable(words: str) -> str:
     """Show control and direction marks as escapes, so that file content can't drive a terminal."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), words)
 
 
 def _flat(words: str) -> str:
-    return _safe(" ".join(words.split()))
+    return printable(" ".join(words.split()))
 
 
-def _cleaned(report: Report) -> Report:
+def cleaned(report: Report) -> Report:
     """Return a copy whose texts are safe to print, each on its one line except the body."""
     return replace(
         report,
-        body=_safe(report.body),
+        body=printable(report.body),
         message=_flat(report.message),
         targets={name: shown and _flat(shown) for name, shown in report.targets.items()},
         writes=replace(report.writes, files=[_flat(name) for name in report.writes.files]),
@@ -99,7 +99,17 @@ def _cleaned(report: Report) -> Report:
             for f in report.findings
         ],
         next_steps=[NextStep(_flat(s.why), _flat(s.command)) for s in report.next_steps],
+        tables=[
+            replace(
+                table, title=_flat(table.title), rows=[tuple(map(_cell, row)) for row in table.rows]
+            )
+            for table in report.tables
+        ],
     )
+
+
+def _cell(value: str | int | float) -> str | int | float:
+    return _flat(value) if isinstance(value, str) else value
 
 
 def _section(title: str, lines: list[str], paint: Any) -> list[str]:
@@ -110,11 +120,12 @@ def _targets(report: Report) -> list[str]:
     return [f"{name:<28} {shown or 'not set'}" for name, shown in report.targets.items()]
 
 
-def _steps(report: Report) -> list[tuple[str, str, str]]:
+def steps(report: Report) -> list[tuple[str, str, str]]:
+    """Return each step's name, status and time."""
     return [(step.name, step.status, f"{step.seconds:.2f} s") for step in report.steps]
 
 
-def _pairs(counts: dict[str, Any]) -> list[tuple[str, str]]:
+def pairs(counts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a line per count; a group of counts is one line that leaves its zeros out."""
     return [(_flat(key), _flat(_count(value))) for key, value in counts.items()]
 
@@ -125,7 +136,8 @@ def _count(value: Any) -> str:
     return str(value) if isinstance(value, (str, int, float)) else json.dumps(value, default=str)
 
 
-def _writes(report: Report) -> list[str]:
+def writes(report: Report) -> list[str]:
+    """Return what was written, a line per kind and per file."""
     w = report.writes
     sql = [
         f"{n} {word}"

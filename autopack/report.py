@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -41,6 +41,20 @@ class NextStep:
 
     why: str
     command: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to look at: a table artifact on Prefect, and a part of the HTML page.
+
+    `bar` names the column of numbers that the page also draws.
+    """
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str | int | float, ...]]
+    bar: str | None = None
 
 
 @dataclass
@@ -82,6 +96,8 @@ class Report:
     message: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     body: str = ""
+    # What the body says in words, for those who look rather than read; not in the JSON.
+    tables: list[Table] = field(default_factory=list)
     # Is told when a step begins, so that locks can show that the work moves; not in the JSON.
     moved: Callable[[str], None] | None = field(default=None, repr=False)
     # Raw bytes for stdout in place of the text report; never part of the JSON.

@@ -277,6 +277,10 @@ class _Terminal:
 
         if self.form == "markdown":
             words = redact(render.markdown(report))
+        elif self.form == "html":
+            from autopack.html_page import html
+
+            words = redact(html(report))
         elif self.form != "text":
             from autopack import formats
 

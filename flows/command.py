@@ -19,7 +19,7 @@ from tasks.engine import plain
 from tasks.marks import Between, Flags, Positional, Remainder
 
 ENGINES = ("auto", "server", "temporary", "direct")
-FORMATS = ("text", "json", "markdown", "sarif", "junit", "github")
+FORMATS = ("text", "json", "markdown", "sarif", "junit", "github", "html")
 COMMON = ("workspace", "execute", "max_seconds", "database_url", "qdrant_host", "strict")
 
 

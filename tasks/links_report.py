@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from autopack.links.target import take_apart
-from autopack.links.verdict import STRICT, Verdict
-from autopack.report import Finding, NextStep, Report, Severity
+from autopack.links.verdict import LAYERS, STRICT, Verdict
+from autopack.report import Finding, NextStep, Report, Severity, Table
 from tasks.links_session import Checking, Wish
 
 FIRST = 10
@@ -38,6 +38,29 @@ def describe(report: Report, checking: Checking) -> None:
         for verdict, name, known in marked
     ]
     report.extra["mode"] = wish.mode
+    report.tables = tables(checking.verdicts)
+
+
+def tables(verdicts: Sequence[Verdict]) -> list[Table]:
+    """Return what there is to look at: the pages to mend first, the categories, the candidates."""
+    first = [
+        (page, found["missing_file"], found["missing_anchor"], found["certain"])
+        for page, found in ranked(verdicts)
+    ]
+    kinds = Counter((verdict.category, verdict.sub or "other") for verdict in verdicts)
+    found = [(verdict, c) for verdict in verdicts for c in verdict.candidates]
+    candidates = [
+        (f"{verdict.page}:{verdict.line}", verdict.target, c.target or c.path, c.layer, c.why)
+        for verdict, c in sorted(found, key=lambda at: LAYERS.index(at[1].layer))
+    ]
+    return [
+        Table("mend-first", "Mend first", ("page", "broken", "fragments", "certain"), first,
+              bar="broken"),
+        Table("categories", "By category", ("category", "kind", "links"),
+              [(*kind, n) for kind, n in kinds.most_common()], bar="links"),
+        Table("candidates", "Fix candidates", ("where", "link", "write", "layer", "why"),
+              candidates),
+    ]  # fmt: skip
 
 
 def counts(checking: Checking) -> dict[str, object]:

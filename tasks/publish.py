@@ -9,11 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from autopack.errors import AutopackError, ExitCode
-from autopack.report import Finding, Report
+from autopack.report import Finding, Report, Table
 from autopack.settings import redact
 
 if TYPE_CHECKING:
     from tasks.run import Run
+
+_TABLE_ROWS = 500
+"""The rows of a table artifact: Prefect stores it whole and the UI shows it whole."""
 
 
 def publish(run: Run, report: Report) -> None:
@@ -63,17 +66,33 @@ def audit_record(report: Report) -> dict[str, Any]:
 
 
 def _publish_artifact(run: Run, report: Report) -> None:
-    from prefect.artifacts import create_markdown_artifact
+    """Publish the report as Markdown, and each of its tables that has rows as a table."""
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-    from autopack.render import markdown
+    from autopack.render import cleaned, markdown
 
     key = "".join(c if c.isascii() and c.isalnum() else "-" for c in run.flow.lower()).strip("-")
     try:
         create_markdown_artifact(
             redact(markdown(report)), key=key, description=f"{report.flow}: {report.status}"
         )
+        for table in cleaned(report).tables:
+            if table.rows:
+                create_table_artifact(
+                    _rows(table), key=f"{key}-{table.key}", description=redact(table.title)
+                )
     except Exception as error:  # noqa: BLE001 - whatever the API client raises, or the deadline
         _warn(report, "artifact_failed", f"no Prefect artifact: {type(error).__name__}: {error}")
+
+
+def _rows(table: Table) -> list[dict[str, Any]]:
+    return [
+        {
+            column: redact(value) if isinstance(value, str) else value
+            for column, value in zip(table.columns, row, strict=True)
+        }
+        for row in table.rows[:_TABLE_ROWS]
+    ]
 
 
 def _warn(report: Report, code: str, message: str, fix: str = "") -> None:

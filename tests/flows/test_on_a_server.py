@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.autopack.sot.counted import true_files
@@ -41,3 +43,17 @@ def test_a_run_on_a_server_finds_and_writes_what_a_direct_one_does(
     assert [f["message"] for f in server["findings"]] == [f["message"] for f in direct["findings"]]
     index = [(root / "docs/INDEX.md").read_bytes() for root in roots]
     assert index[0] == index[1]
+
+
+def test_a_deep_scan_leaves_its_report_and_its_tables_as_artifacts(
+    run_flow, make_workspace, prefect_server
+) -> None:
+    root = make_workspace({**true_files(), "docs/INDEX.md": BROKEN})
+    env = {"PREFECT_API_URL": prefect_server.url, "PREFECT_HOME": str(prefect_server.home)}
+    done = run_flow("doc_links", "--deep", "--json", "--workspace", root, env=env)
+    wanted = {"artifacts": {"flow_run_id": {"any_": [done.report["flow_run_id"]]}}}
+    made = {a["key"]: a for a in prefect_server.post("/artifacts/filter", wanted)}
+    assert made["doc-links"]["type"] == "markdown"
+    assert "Mend first" in made["doc-links"]["data"]
+    rows = json.loads(made["doc-links-mend-first"]["data"])
+    assert rows == [{"page": "docs/INDEX.md", "broken": 2, "fragments": 0, "certain": 1}]
