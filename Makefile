@@ -5,6 +5,8 @@
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
+# Half the tests' time is waiting for other processes, so one worker more than two cores pays.
+JOBS ?= 3
 PY := .venv/bin/python
 READY := .venv/.installed
 UV := uv==0.9.*
@@ -34,7 +36,7 @@ demo: $(READY) ## Index this repository's own ledgers, twice, and search them
 	$(DEMO) -m flows.sot_search "why is a decision never renumbered" $(EMBEDDED)
 
 test: $(READY) ## Run every test; ARGS="-k word" narrows
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 check: $(READY) ## What CI runs: lint, format, types, imports, this repository's own docs, tests
 	$(PY) -m ruff check
