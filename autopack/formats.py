@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from autopack.report import Finding, Report
+from autopack.report import Finding, PlacedFinding, Report
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
@@ -58,9 +58,14 @@ def _result(finding: Finding, fingerprint: str) -> dict[str, Any]:
         uri = quote(finding.path.encode("utf-8", "surrogateescape"))
         place: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": "ROOT"}}
         if finding.line:
-            place["region"] = {"startLine": finding.line}
+            place["region"] = {"startLine": finding.line, **_column(finding, "startColumn")}
         result["locations"] = [{"physicalLocation": place}]
     return result
+
+
+def _column(finding: Finding, name: str) -> dict[str, int]:
+    column = finding.column if isinstance(finding, PlacedFinding) else None
+    return {} if column is None else {name: column}
 
 
 def junit(report: Report) -> str:
@@ -123,7 +128,12 @@ def github(report: Report) -> str:
 
 
 def _command(finding: Finding) -> str:
-    place = {"file": finding.path, "line": str(finding.line or ""), "title": finding.code}
+    place = {
+        "file": finding.path,
+        "line": str(finding.line or ""),
+        "col": str(_column(finding, "col").get("col", "")),
+        "title": finding.code,
+    }
     shown = ",".join(f"{name}={_property(value)}" for name, value in place.items() if value)
     words = f"{finding.message}. {finding.fix}" if finding.fix else finding.message
     return f"::{_COMMANDS[finding.severity]} {shown}::{_data(words)}"

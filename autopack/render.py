@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from autopack.report import Finding, NextStep, Report
+from autopack.report import Finding, NextStep, PlacedFinding, Report
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"error": "31", "warning": "33", "info": "36", "good": "32", "dim": "2", "bold": "1"}
@@ -163,7 +163,9 @@ def _headline(findings: list[Finding]) -> str:
 
 
 def _place(finding: Finding) -> str:
-    return f"{finding.path}:{finding.line}" if finding.line is not None else finding.path
+    column = finding.column if isinstance(finding, PlacedFinding) else None
+    place = [finding.path, *(str(n) for n in (finding.line, column) if n is not None)]
+    return ":".join(place)
 
 
 def _findings(findings: list[Finding], paint: Any) -> list[str]:

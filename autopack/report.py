@@ -26,6 +26,13 @@ class Finding:
     fix: str = ""
 
 
+@dataclass(frozen=True)
+class PlacedFinding(Finding):
+    """A finding whose column is known too; it counts characters from 1, as SARIF does."""
+
+    column: int | None = None
+
+
 @dataclass
 class Step:
     """One step of a run and how long it took, in seconds."""

@@ -34,7 +34,7 @@ class _Walk:
 
     def _link(self, entry: os.DirEntry[str], name: str) -> None:
         """Note a symbolic link; a dangling one, or one that leads out, is still a file to git."""
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # unlike `entry.is_dir()`, false for a link to itself
             self.folders.add(name)
             return
         self.files.add(name)

@@ -28,8 +28,9 @@ def test_symbolic_links_are_followed_once_and_never_entered(make_workspace, tmp_
     os.symlink(tmp_path / "out.md", root / "docs/out.md")
     os.symlink("nowhere", root / "docs/dangling.md")
     os.symlink(".", root / "docs/loop")
+    os.symlink("itself", root / "docs/itself")
     tree = read_tree(root, Deadline.after(60))
-    names = {"real.md", "sub/x.md", "link.md", "out.md", "dangling.md"}
+    names = {"real.md", "sub/x.md", "link.md", "out.md", "dangling.md", "itself"}
     assert tree.files == {f"docs/{name}" for name in names}
     assert tree.links == {"docs/link.md": "docs/real.md"}
     assert "docs/loop" in tree.folders
