@@ -81,7 +81,8 @@ def proves(page: Page, data: bytes, mends: Sequence[Mend], judge: Leads) -> bool
     if len(after.links) != len(page.links) or after.anchors != page.anchors:
         return False
     by_span = {(m.start, m.end): m.meant for m in mends}
-    broken = {v.link for v in judge(after) if v.category != "missing_anchor"}
+    arrives = ("missing_anchor", "redirected")
+    broken = {v.link for v in judge(after) if v.category not in arrives}
     for old, new in zip(page.links, after.links, strict=True):
         meant = by_span.get(old.span) if old.span else None
         if meant is None:
