@@ -107,6 +107,16 @@ def test_links_to_a_stub_are_mended_for_certain_and_then_the_stub_is_of_no_more_
     assert planned(redirect(moved, "--prune", "--execute")) == []
 
 
+def test_a_stub_that_was_removed_can_be_made_again(redirect, moved):
+    redirect(moved, "--execute")
+    commit(moved)
+    write(moved, {"docs/a.md": "\n"})
+    assert redirect(moved, "--prune", "--execute").report["writes"]["files"] == ["docs/OLD.md"]
+    commit(moved)
+    write(moved, {"docs/a.md": LINKS})
+    assert planned(redirect(moved)) == [CREATE]
+
+
 def test_navigation_sees_stubs_too(redirect, check, moved):
     write(moved, {"docs/INDEX.md": "[a](OLD.md) [b](OLD.md#set-up) [c](OLD.md#no)\n"})
     assert check(moved).returncode == 1
