@@ -40,7 +40,8 @@ def read(checking: Checking) -> None:
     named = {file for page in sources for file in fragment_files(checking.tree, page)}
     checking.pages = checking.sources | _read(checking, named - checking.sources.keys())
     checking.stubs = _stubs(checking)
-    checking.pages |= _read(checking, set(checking.stubs.values()) - {"", *checking.pages})
+    behind = set(checking.stubs.values()) - {"", *checking.pages}
+    checking.pages = {**checking.pages, **_read(checking, behind)}
 
 
 def _stubs(checking: Checking) -> dict[str, str]:
@@ -204,8 +205,6 @@ def plan(checking: Checking) -> None:
     checking.mended = {}
     for name, page in checking.sources.items():
         checking.deadline.check(f"planning {name}")
-        if page.redirect:  # doc_redirects writes stubs, and knows them by their digest
-            continue
         verdicts = [v for v in checking.verdicts if v.page == name and v.meant(trusted)]
         if verdicts:
             done = mend(page, checking.data[name], verdicts, _judging(checking), trusted)

@@ -15,7 +15,7 @@ import pytest
 from autopack.io.locks import inspect
 from tasks.engine import options_of, plain
 from tests.autopack.sot.counted import true_files
-from tests.support.moves import with_moved_page
+from tests.support.redirects import with_moved_page
 from tests.support.session import REPOSITORY, clean_environment
 
 WRITERS = {

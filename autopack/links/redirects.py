@@ -236,10 +236,11 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
-def rewrite_command(links: Sequence[Reference], layer: str = "history") -> str:
+def rewrite_command(links: Sequence[Reference]) -> str:
     """Return the command that mends these links themselves."""
     old = any(link.page.startswith("archive/") for link in links)
-    return f"{LINKS}{' --include archive/**' if old else ''} --fix {layer} --execute"
+    include = " --include 'archive/**'" if old else ""
+    return f"{LINKS}{include} --fix history --execute"
 
 
 def _unkept(path: str, why: str) -> Finding:

@@ -16,7 +16,7 @@ from autopack.io import audit
 from autopack.links.stubs import read_stub
 from tasks import links, redirects
 from tasks.redirects_session import Redirecting, Wish
-from tests.support import moves
+from tests.support import redirects as moves
 from tests.support.link_checks import NAV, everything
 from tests.support.session import REPOSITORY, clean_environment
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.autopack.sot.counted import true_files
 from tests.support import session
-from tests.support.moves import with_moved_page
+from tests.support.redirects import with_moved_page
 
 PAUSES = """
 import os, signal, sys

@@ -54,7 +54,7 @@ def test_too_few_links_are_to_be_rewritten():
 def test_links_of_the_archive_are_rewritten_by_naming_it():
     links = {"docs/OLD.md": [Reference("archive/a.md", 1, "")]}
     (finding,) = ground(links=links).decide().findings
-    assert "--include archive/** --fix history" in finding.fix
+    assert "--include 'archive/**' --fix history" in finding.fix
 
 
 def test_no_history_no_stub_and_nothing_is_guessed():
