@@ -39,6 +39,27 @@ def read(checking: Checking) -> None:
     checking.tree = checking.tree.with_files(look_up(checking.root, hidden))
     named = {file for page in sources for file in fragment_files(checking.tree, page)}
     checking.pages = checking.sources | _read(checking, named - checking.sources.keys())
+    checking.stubs = _stubs(checking)
+    behind = set(checking.stubs.values()) - {"", *checking.pages}
+    checking.pages = {**checking.pages, **_read(checking, behind)}
+
+
+def _stubs(checking: Checking) -> dict[str, str]:
+    """Return the redirect stubs that links lead to, each with the living page behind it.
+
+    A deep scan has read them as pages; a navigation check looks at what its pages link.
+    """
+    from autopack.io.files import read_page as bytes_of
+    from autopack.links.resolve import linked_pages
+    from autopack.links.stubs import living, read_stub
+
+    leads = {name: page.redirect for name, page in checking.pages.items() if page.redirect}
+    pages = checking.sources.values() if checking.wish.mode == "nav" else ()
+    linked = {file for page in pages for file in linked_pages(checking.tree, page)}
+    for name in linked - checking.pages.keys():
+        stub = read_stub(name, bytes_of(checking.root, name) or b"")
+        leads |= {name: stub.target} if stub else {}
+    return living(leads, checking.tree)
 
 
 def _read(checking: Checking, names: Iterable[str]) -> dict[str, Page]:

@@ -77,6 +77,7 @@ class Checking(PageWriter):
         self.data: dict[str, bytes] = {}
         self.sources: dict[str, Page] = {}
         self.pages: dict[str, Page] = {}
+        self.stubs: dict[str, str] = {}
         self.verdicts: Sequence[Verdict] = ()
         self.about_rules: Sequence[Finding] = ()
         self.ignored = 0
@@ -92,7 +93,7 @@ class Checking(PageWriter):
     @property
     def judge(self) -> Judge:
         """What links are judged against."""
-        return Judge(self.tree, self.pages)
+        return Judge(self.tree, self.pages, self.stubs)
 
     @property
     def missing_pages(self) -> list[str]:

@@ -37,19 +37,23 @@ class PageWriter:
         return self._held.guarded("docs")
 
     def replace(
-        self, changes: Mapping[str, tuple[bytes | None, bytes]], written: list[str]
+        self, changes: Mapping[str, tuple[bytes | None, bytes | None]], written: list[str]
     ) -> None:
         """Replace files in the order given, each whole and only if it still holds the old bytes.
 
-        All of them are looked at before the first is written. `written` names those that are
-        done: they are left out, and it grows as the work goes on.
+        None stands for no file, before or afterwards. All of them are looked at before the first
+        is written. `written` names those that are done: they are left out, and it grows as the
+        work goes on.
         """
-        from autopack.io.replace import check_replaceable, replace_file
+        from autopack.io.replace import check_replaceable, remove_file, replace_file
 
         todo = {path: change for path, change in changes.items() if path not in written}
         for path, (old, _) in todo.items():
             check_replaceable(self.root, path, old)
         for path, (old, new) in todo.items():
             self.deadline.check(f"writing {path}")
-            replace_file(self.root, path, old, new, self.fence)
+            if new is not None:
+                replace_file(self.root, path, old, new, self.fence)
+            elif old is not None:
+                remove_file(self.root, path, old, self.fence)
             written.append(path)

@@ -15,12 +15,14 @@ import pytest
 from autopack.io.locks import inspect
 from tasks.engine import options_of, plain
 from tests.autopack.sot.counted import true_files
+from tests.support.redirects import with_moved_page
 from tests.support.session import REPOSITORY, clean_environment
 
 WRITERS = {
     ("sot_sync", ""): (["--full", "--execute", "--qdrant-host", "embedded"], {"index"}),
     ("sot_counts", ""): (["--execute"], {"docs"}),
     ("doc_links", ""): (["--fix", "certain", "--execute"], {"docs"}),
+    ("doc_redirects", ""): (["--execute"], {"docs"}),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
 UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
@@ -63,7 +65,7 @@ def test_every_flow_that_can_write_is_known_to_take_locks() -> None:
 @pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
 def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, make_workspace) -> None:
     flags, alone = WRITERS[writer]
-    root = make_workspace(true_files())
+    root = with_moved_page(make_workspace(true_files()))
     dry = [flag for flag in flags if flag != "--execute"]
     where = ("--workspace", root, "--engine", "direct", "--json")
     assert run_flow(writer[0], *dry, *where).returncode == 0
@@ -85,7 +87,7 @@ def test_a_writer_waits_for_whoever_holds_the_umbrella(
     from autopack.io.locks import MultiLock, Owner
 
     flags, _ = WRITERS[writer]
-    root = make_workspace(true_files())
+    root = with_moved_page(make_workspace(true_files()))
     with MultiLock(root, {"tidy": "exclusive"}, Owner("tidy"), Deadline.after(60)):
         where = ("--workspace", root, "--engine", "direct", "--max-seconds", "2")
         done = run_flow(writer[0], *flags, *where)
@@ -129,7 +131,7 @@ finally:
 def test_no_file_is_written_while_no_lock_is_held(writer, make_workspace) -> None:
     files = true_files()
     files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
-    root = make_workspace(files)
+    root = with_moved_page(make_workspace(files))
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(root), writer[0], *WRITERS[writer][0]],
         cwd=REPOSITORY, env=clean_environment(), capture_output=True, text=True, check=False,
@@ -166,10 +168,11 @@ def test_what_writes_pages_and_rows_cannot_be_called_without_a_fence() -> None:
     from autopack.io.database import Database
     from autopack.io.feed import feed
     from autopack.io.publish import Permit
-    from autopack.io.replace import replace_file
+    from autopack.io.replace import remove_file, replace_file
 
     for function, needed in (
-        (replace_file, "fence"), (Database.writing, "fence"), (Permit, "fence"), (feed, "check"),
+        (replace_file, "fence"), (remove_file, "fence"),
+        (Database.writing, "fence"), (Permit, "fence"), (feed, "check"),
     ):  # fmt: skip
         parameter = python.signature(function).parameters[needed]
         assert parameter.default is python.Parameter.empty

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from autopack.deadline import Deadline
+from autopack.errors import Unreachable
 
 
 def checkout_id(root: Path) -> str:
@@ -84,6 +85,33 @@ def run_git(
     except subprocess.TimeoutExpired:
         deadline.check(doing)
         raise
+
+
+def require_history(root: Path, deadline: Deadline) -> bool:
+    """Return whether git has the whole history of a workspace; a shallow clone has not.
+
+    Raises:
+        Unreachable: git is not there, or the workspace is in no repository of its.
+        DeadlineExceeded: The deadline passed meanwhile.
+    """
+    words = ("rev-parse", "--is-inside-work-tree", "--is-shallow-repository")
+    try:
+        done = run_git(root, deadline, *words, limit_s=60, doing="asking git for its history")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = getattr(error, "strerror", None) or "no answer within 60 s"
+        raise Unreachable(
+            f"git, which knows where pages moved, cannot be asked: {why}",
+            next_step="install git and run again",
+            permanent=True,
+        ) from None
+    if done.returncode or not done.stdout.startswith(b"true"):
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Unreachable(
+            f"git knows no history of {root.name}/: {said[0] if said else 'no work tree'}",
+            next_step="run it in a clone of the repository",
+            permanent=True,
+        )
+    return done.stdout.split()[1] != b"true"
 
 
 def _is_ancestor(root: Path, first: str, second: str, deadline: Deadline) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.io.git import run_git
+from autopack.io.snapshot import contents
 from autopack.links.history import Change, History, remember
+from autopack.links.stubs import read_stub
 
 BATCH = 256
 """Commits asked about at once."""
@@ -35,7 +38,24 @@ def read_history(root: Path, deadline: Deadline) -> History:
         for found in _asked(root, deadline, batch):
             skipped += found is None
             changes += found or ()
-    return remember(changes, skipped)
+    return remember(_of_pages(root, deadline, changes), skipped)
+
+
+def _of_pages(root: Path, deadline: Deadline, changes: Sequence[Change]) -> list[Change]:
+    """Return the changes without those of redirect stubs: a page had left the name before.
+
+    Only a name that a page left twice can have had one, so few contents are asked for.
+    """
+    left = Counter(change.old for change in changes)
+    twice = [change for change in changes if left[change.old] > 1 and "\n" not in change.old]
+    if not twice:
+        return list(changes)
+    asked = "".join(f"{change.commit}^:./{change.old}\n" for change in twice)
+    told = _git(root, deadline, "cat-file", "--batch", stdin=os.fsencode(asked))
+    numbered = {str(n): change for n, change in enumerate(twice)}
+    found = contents(numbered, told) if told is not None else {}
+    stubs = {numbered[n] for n, data in found.items() if read_stub(numbered[n].old, data)}
+    return [change for change in changes if change not in stubs]
 
 
 def _asked(root: Path, deadline: Deadline, commits: Sequence[str]) -> Iterator[list[Change] | None]:

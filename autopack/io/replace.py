@@ -25,7 +25,8 @@ def replace_file(root: Path, name: str, old: bytes | None, new: bytes, fence: Fe
     """Put `new` where the file `name` of a workspace holds `old`; None means there is no file.
 
     The new content is on disk before it takes the name, so a crash leaves one of the two whole.
-    It takes the name inside `fence()`, which raises when this run has lost its lock.
+    It takes the name inside `fence()`, which raises when this run has lost its lock. A file that
+    is new never takes the place of another; folders that it needs are made.
 
     Raises:
         Refused: The file has changed since it was read, or leads out of the workspace, or the lock
@@ -34,13 +35,44 @@ def replace_file(root: Path, name: str, old: bytes | None, new: bytes, fence: Fe
     """
     path = _inside(root, name)
     try:
+        if old is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with _written(path, new) as made, fence():
             _still(path, name, old)
-            os.replace(made, path)
+            if old is None:
+                os.link(made, path)
+            else:
+                os.replace(made, path)
+    except FileExistsError:
+        raise _changed(name) from None
     except OSError as error:
         raise _failed(name, error) from error
     with contextlib.suppress(OSError):  # the file is there; only its name may not be on disk yet
         sync_folder(path.parent)
+
+
+def remove_file(root: Path, name: str, old: bytes, fence: Fence) -> None:
+    """Take away the file `name` of a workspace while it holds `old`, inside `fence()`.
+
+    Raises what `replace_file` raises.
+    """
+    path = _inside(root, name)
+    try:
+        with fence():
+            _still(path, name, old)
+            path.unlink()
+    except OSError as error:
+        raise _failed(name, error) from error
+    with contextlib.suppress(OSError):  # it is gone; only that may not be on disk yet
+        sync_folder(path.parent)
+
+
+def check_unchanged(root: Path, name: str, old: bytes | None) -> None:
+    """Raise `Refused` if a file no longer holds what was read, None for no file."""
+    try:
+        _still(root / name, name, old)
+    except OSError as error:
+        raise _failed(name, error) from error
 
 
 def check_replaceable(root: Path, name: str, old: bytes | None) -> None:
@@ -48,7 +80,7 @@ def check_replaceable(root: Path, name: str, old: bytes | None) -> None:
     path = _inside(root, name)
     try:
         _still(path, name, old)
-        if not os.access(path.parent, os.W_OK | os.X_OK):
+        if not os.access(_standing(path.parent), os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _failed(name, error) from error
@@ -63,12 +95,23 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
+def _standing(folder: Path) -> Path:
+    """Return the nearest folder that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
 def _still(path: Path, name: str, old: bytes | None) -> None:
     if _digest(path) != (None if old is None else sha256(old).digest()):
-        raise Refused(
-            f"{name} has changed since it was read; nothing was written to it",
-            next_step="run the same command again",
-        )
+        raise _changed(name)
+
+
+def _changed(name: str) -> Refused:
+    return Refused(
+        f"{name} has changed since it was read; nothing was written to it",
+        next_step="run the same command again",
+    )
 
 
 def _failed(name: str, error: OSError) -> Unreachable:

@@ -33,9 +33,13 @@ def files_at(
     """Return the contents of files in a commit; one that cannot be read is left out."""
     wanted = [name for name in names if "\n" not in name]
     asked = b"".join(os.fsencode(f"{ref}:./{name}\n") for name in wanted)
-    told = _git(root, deadline, "cat-file", "--batch", stdin=asked)
+    return contents(wanted, _git(root, deadline, "cat-file", "--batch", stdin=asked))
+
+
+def contents(names: Iterable[str], told: bytes) -> dict[str, bytes]:
+    """Return the files that `cat-file --batch` told of, which was asked for them in this order."""
     found, at = {}, 0
-    for name in wanted:
+    for name in names:
         end = told.index(b"\n", at)
         head = told[at:end].rsplit(b" ", 2)
         at = end + 1

@@ -70,6 +70,26 @@ def look_up(root: Path, paths: Iterable[str]) -> set[str]:
     return found
 
 
+def obstacle(root: Path, name: str) -> str:
+    """Return why no new file can take a name, "" where one can: what no walk shows.
+
+    That is a symbolic link among its folders, or a thing of that name which leads nowhere.
+    """
+    parts = name.split("/")
+    for n in range(1, len(parts)):
+        folder = "/".join(parts[:n])
+        if os.path.islink(root / folder):
+            return f"{folder} is a symbolic link"
+    return "something of this name stands there" if os.path.lexists(root / name) else ""
+
+
+def leads_out(root: Path, name: str) -> bool:
+    """Return whether a file's name stands for something outside the workspace, or for nothing."""
+    real = os.path.realpath(root / name)
+    inside = os.path.commonpath([real, os.path.realpath(root)]) == os.path.realpath(root)
+    return not inside or not os.path.isfile(real)
+
+
 def _names(root: Path, folder: str) -> list[str]:
     try:
         return os.listdir(root / folder)

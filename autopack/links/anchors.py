@@ -57,8 +57,14 @@ def leads_into(page: Page, fragment: str) -> bool:
 
     `top` and the empty fragment are its top, `:~:text=` is looked up by the browser.
     """
+    name = plain_name(fragment)
+    return not name or name in page.anchors
+
+
+def plain_name(fragment: str) -> str:
+    """Return the heading or id that a decoded fragment names, "" where it names a page's top."""
     name = fragment.partition(":~:")[0].removeprefix(_PREFIX)
-    return name in ("", "top") or name in page.anchors
+    return "" if name == "top" else name
 
 
 def is_lines(fragment: str) -> bool:

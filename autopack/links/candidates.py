@@ -65,6 +65,12 @@ def write(page: str, path: str, target: Target, lines: str = "") -> str:
     return _encoded(shown, _PATH_SAFE) + _encoded(suffix, _SUFFIX_SAFE)
 
 
+def address(page: str, path: str, fragment: str | None = None) -> str:
+    """Return the target that leads from a page to a path, and to a decoded fragment of it."""
+    shown = _encoded(relative(page, path), _PATH_SAFE)
+    return shown if fragment is None else f"{shown}#{_encoded(fragment, _PATH_SAFE)}"
+
+
 def relative(page: str, path: str) -> str:
     """Return the path from a page's folder to a path from the root."""
     shown = posixpath.relpath(f"/{path}", posixpath.dirname(f"/{page}"))

@@ -15,6 +15,7 @@ from autopack.links.anchors import fragments
 from autopack.links.model import CodeSpan, Kind, Link, Page
 from autopack.links.parser import LABEL_END, PLACE, behind_spaces, children_of, destination, parser
 from autopack.links.places import Cut, Source, cut_cell, cut_lines
+from autopack.links.stubs import read_stub
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -26,7 +27,8 @@ _FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:", re.M)
 
 def read_page(path: str, data: bytes) -> Page:
     """Return what a Markdown file holds; no file is too damaged to be read."""
-    return _Reader(path, Source(data)).page()
+    stub = read_stub(path, data)
+    return _Reader(path, Source(data)).page(stub.target if stub else "")
 
 
 class _Reader:
@@ -40,7 +42,7 @@ class _Reader:
         self.ids: set[str] = set()
         self.env: dict[str, Any] = {}
 
-    def page(self) -> Page:
+    def page(self, redirect: str) -> Page:
         tokens = parser().parse(self.source.markdown, self.env)
         behind, row = 0, -1
         for n, token in enumerate(tokens):
@@ -56,7 +58,7 @@ class _Reader:
                     cut = cut_lines(self.source, token.content, token.map[0])
                 self._inline(token, cut, opened)
         anchors = self.ids.union(fragments(self.headings))
-        return Page(self.path, tuple(self.links), frozenset(anchors), tuple(self.code))
+        return Page(self.path, tuple(self.links), frozenset(anchors), tuple(self.code), redirect)
 
     def _html_block(self, token: Token) -> None:
         assert token.map

@@ -16,6 +16,7 @@ NAVIGATION = ("README.md", "docs/INDEX.md", "docs/BUILD_HISTORY.md")
 KINDS = frozenset({
     "missing_file", "wrong_base", "line_suffix", "case_mismatch", "missing_anchor", "code_ref",
     "unknown_ref", "site_absolute", "runtime_endpoint", "historical_ref", "external_url",
+    "redirected",
 })  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def read_rules(data: bytes) -> list[Rule]:
     Raises:
         UsageError: It is no YAML, or a rule lacks something; the message says which.
     """
-    entries = _loaded(OWN, data).get("ignore") or []
+    entries = load_mapping(OWN, data).get("ignore") or []
     if not isinstance(entries, list):
         raise _bad("'ignore' is no list")
     return [_rule(entry, number) for number, entry in enumerate(entries, 1)]
@@ -62,7 +62,12 @@ def _day(value: Any, number: int) -> date:
         raise _bad(f"rule {number}: expires {value!r} is no date like 2027-01-31") from None
 
 
-def _loaded(name: str, data: bytes) -> dict[str, Any]:
+def load_mapping(name: str, data: bytes) -> dict[str, Any]:
+    """Return what a YAML file holds.
+
+    Raises:
+        UsageError: It is no YAML, or no mapping.
+    """
     import yaml
 
     try:
@@ -90,7 +95,7 @@ def import_legacy(data: bytes) -> tuple[list[Rule], list[str]]:
     Raises:
         UsageError: It is no YAML.
     """
-    loaded = _loaded(LEGACY, data)
+    loaded = load_mapping(LEGACY, data)
     rules, left = [], []
     for section, becomes in _BECOMES.items():
         for pattern, reason in _patterns(loaded.get(section)):

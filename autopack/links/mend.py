@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from autopack.links.extract import read_page
 from autopack.links.model import Page
+from autopack.links.stubs import read_stub
 from autopack.links.verdict import Candidate, Layer, Verdict
 
 Leads = Callable[[Page], Sequence[Verdict]]
@@ -54,9 +55,10 @@ def mend(
     """Return the page with every mend of a trusted layer that proves right when it is read again.
 
     Proven means: the page has the same links as before, those that were mended lead where they
-    were meant to, and all others have the target they had.
+    were meant to, and all others have the target they had. A redirect stub is left as it is: it
+    would no longer be known by its digest.
     """
-    wanted = mends_of(verdicts, trusted)
+    wanted = mends_of(verdicts, trusted) if read_stub(page.path, data) is None else []
     good = _proven(page, data, wanted, judge)
     spans = {(m.start, m.end) for m in good}
     left = [m.verdict for m in wanted if (m.start, m.end) not in spans]
@@ -81,7 +83,8 @@ def proves(page: Page, data: bytes, mends: Sequence[Mend], judge: Leads) -> bool
     if len(after.links) != len(page.links) or after.anchors != page.anchors:
         return False
     by_span = {(m.start, m.end): m.meant for m in mends}
-    broken = {v.link for v in judge(after) if v.category != "missing_anchor"}
+    arrives = ("missing_anchor", "redirected")
+    broken = {v.link for v in judge(after) if v.category not in arrives}
     for old, new in zip(page.links, after.links, strict=True):
         meant = by_span.get(old.span) if old.span else None
         if meant is None:

@@ -37,9 +37,13 @@ class CodeSpan:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as its readers see it: links in order, and the fragments that lead into it."""
+    """A page as its readers see it: links in order, and the fragments that lead into it.
+
+    `redirect` is the path from the root that a redirect stub leads to, empty in any other page.
+    """
 
     path: str
     links: tuple[Link, ...]
     anchors: frozenset[str]
     code: tuple[CodeSpan, ...] = ()
+    redirect: str = ""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from autopack.links.anchors import is_lines, leads_into
-from autopack.links.candidates import alike, alike_anchors, certain
+from autopack.links.candidates import alike, alike_anchors, certain, write
 from autopack.links.model import Link, Page
 from autopack.links.target import Target, join, take_apart, without_lines
 from autopack.links.tree import SKIPPED, Tree, is_markdown
-from autopack.links.verdict import SUB_WORDS, Category, Verdict
+from autopack.links.verdict import SUB_WORDS, Candidate, Category, Verdict
 
 BUILD_HISTORY = "docs/BUILD_HISTORY.md"
 """Its links to source code record what was; they are not navigation."""
@@ -30,10 +30,15 @@ _ROUTES = frozenset({
 
 @dataclass(frozen=True)
 class Judge:
-    """What links are judged against: the tree, and the pages whose fragments are known."""
+    """What links are judged against: the tree, and the pages whose fragments are known.
+
+    `stubs` gives, for each redirect stub that links lead to, the living page behind it; "" where
+    there is none.
+    """
 
     tree: Tree
     pages: Mapping[str, Page]
+    stubs: Mapping[str, str] = field(default_factory=dict)
 
     def verdicts(self, page: Page) -> Iterator[Verdict]:
         """Yield what is to be said about a page's links, in order; a link that works is silent."""
@@ -52,7 +57,30 @@ class Judge:
         found = page if target.where == "here" else lead(self.tree, page, target.path)
         if found is None:
             return self._broken(page, link, target)
-        return self._fragment(page, link, target, found)
+        said = self._fragment(page, link, target, found)
+        stub = rendered(self.tree, found) if target.where == "path" else None
+        if stub is None or stub not in self.stubs:
+            return said
+        return self._redirected(page, link, target, stub, said)
+
+    def _redirected(
+        self, page: str, link: Link, target: Target, stub: str, said: Verdict | None
+    ) -> Verdict:
+        """Return what to say about a link to a stub: it works, and there is a shorter way."""
+        there = self.stubs[stub]
+        direct: tuple[Candidate, ...] = ()
+        if there and not target.plain and self._has(there, target.fragment):
+            why = f"{stub} only leads there"
+            direct = (Candidate(there, "certain", why, write(page, there, target)),)
+        if said is not None:
+            return replace(said, candidates=direct or said.candidates)
+        words = f"'{link.raw}': {stub} only leads to {there or 'a page that is gone'}"
+        return Verdict(page, link.line, link.raw, "redirected", words, "", direct, stub, link)
+
+    def _has(self, path: str, fragment: str | None) -> bool:
+        """Return whether a fragment leads into a file, where that can be told."""
+        there = self.pages.get(path)
+        return not fragment or (there is not None and leads_into(there, fragment))
 
     def _fragment(self, page: str, link: Link, target: Target, found: str) -> Verdict | None:
         """Return what is wrong with a fragment; only of Markdown are the places known."""
@@ -149,6 +177,17 @@ def fragment_files(tree: Tree, page: Page) -> set[str]:
             there = lead(tree, page.path, target.path)
             file = rendered(tree, there) if there is not None else None
             found |= {file} if file else set()
+    return found
+
+
+def linked_pages(tree: Tree, page: Page) -> set[str]:
+    """Return the Markdown files that a page's links lead to."""
+    found = set()
+    for link in page.links:
+        target = take_apart(link.target)
+        there = lead(tree, page.path, target.path) if target.where == "path" else None
+        file = rendered(tree, there) if there is not None else None
+        found |= {file} if file in tree.files else set()
     return found
 
 

@@ -10,7 +10,7 @@ from autopack.report import Finding, Severity
 
 Category = Literal[
     "missing_file", "missing_anchor", "code_ref", "runtime_endpoint", "historical_ref",
-    "site_absolute", "external_url", "unknown_ref",
+    "site_absolute", "external_url", "unknown_ref", "redirected",
 ]  # fmt: skip
 Sub = Literal["", "wrong_base", "line_suffix", "case_mismatch"]
 Layer = Literal["certain", "history", "fuzzy"]

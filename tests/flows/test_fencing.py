@@ -12,6 +12,7 @@ import pytest
 
 from tests.autopack.sot.counted import true_files
 from tests.support import session
+from tests.support.redirects import with_moved_page
 
 PAUSES = """
 import os, signal, sys
@@ -30,6 +31,7 @@ main(getattr(import_module(f"flows.{flow}"), flow))
 RUNS = {
     "sot_counts": (("tasks.counts_session", "Counting", "fence"), "docs", ["--execute"]),
     "sot_sync": (("autopack.io.publish", "", "publish"), "index", ["--db-only", "--execute"]),
+    "doc_redirects": (("tasks.redirects_session", "Redirecting", "fence"), "docs", ["--execute"]),
 }
 """Where a run is stopped, the lock it then holds, and its flags."""
 
@@ -63,7 +65,7 @@ def test_an_overtaken_run_is_refused(flow: str, make_workspace, run_flow) -> Non
     _, lock, flags = RUNS[flow]
     files = true_files()
     files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
-    root = make_workspace(files)
+    root = with_moved_page(make_workspace(files))
     child = paused(root, flow, flags)
     try:
         where = ("--engine", "direct", "--workspace", root)

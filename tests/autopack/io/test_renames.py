@@ -11,6 +11,7 @@ from autopack.deadline import Deadline
 from autopack.errors import DeadlineExceeded
 from autopack.io import renames
 from autopack.io.renames import read_history
+from autopack.links.stubs import Stub, render
 from autopack.links.tree import tree_of
 
 LONG = "".join(f"line {n}\n" for n in range(60))
@@ -87,6 +88,23 @@ def test_a_missing_tree_skips_its_commits_and_no_others(repository):
     known = read_history(repository, Deadline.after(60))
     assert known.skipped == 2
     assert known.moved["docs/b.md"][0] == "docs/b ü.md"
+
+
+def test_a_stub_that_was_removed_is_no_page_that_was_deleted(repository):
+    (repository / "docs/a.md").write_bytes(render(Stub("docs/a.md", "docs/b ü.md")))
+    commit(repository, "stub")
+    (repository / "docs/a.md").unlink()
+    commit(repository, "pruned")
+    known = read_history(repository, Deadline.after(60))
+    place = known.place("docs/a.md", tree(repository))
+    assert place is not None
+    assert place[0] == "docs/b ü.md"
+    (repository / "docs/a.md").write_text(LONG[::-1])
+    commit(repository, "another page")
+    (repository / "docs/a.md").unlink()
+    commit(repository, "which is deleted")
+    known = read_history(repository, Deadline.after(60))
+    assert known.place("docs/a.md", tree(repository)) is None
 
 
 def test_no_repository_has_no_history(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from autopack.errors import Refused, Unreachable
 from autopack.io import replace
-from autopack.io.replace import replace_file, sweep
+from autopack.io.replace import check_replaceable, remove_file, replace_file, sweep
 from autopack.locks.errors import Fenced
 from tests.support import session
 
@@ -121,3 +121,40 @@ def test_kill_9_leaves_one_of_the_two_whole_and_the_next_writer_tidies_up(
     put(page, left, b"next")
     assert os.listdir(page.parent) == ["A.md"]
     assert page.read_bytes() == b"next"
+
+
+def test_a_new_file_gets_its_folders_and_never_takes_a_place(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = page.parents[1]
+    check_replaceable(root, "docs/new/er/B.md", None)
+    replace_file(root, "docs/new/er/B.md", None, b"made", nullcontext)
+    made = root / "docs/new/er/B.md"
+    assert made.read_bytes() == b"made"
+    assert os.listdir(made.parent) == ["B.md"]
+    assert made.stat().st_nlink == 1
+
+    # A file that comes a moment after the look is not seen by it.
+    monkeypatch.setattr(replace, "_still", lambda *_seen: None)
+    with pytest.raises(Refused, match="has changed since it was read"):
+        put(page, None, b"new")
+    assert page.read_bytes() == b"old"
+
+
+def test_a_file_is_removed_while_it_holds_what_was_read(page: Path) -> None:
+    root = page.parents[1]
+    with pytest.raises(Refused, match="has changed since it was read"):
+        remove_file(root, "docs/A.md", b"other", nullcontext)
+    assert page.read_bytes() == b"old"
+
+    @contextmanager
+    def lost() -> Iterator[None]:
+        raise Fenced("lock 'docs' is lost")
+        yield
+
+    with pytest.raises(Fenced):
+        remove_file(root, "docs/A.md", b"old", lost)
+    remove_file(root, "docs/A.md", b"old", nullcontext)
+    assert not page.exists()
+    with pytest.raises(Refused):
+        remove_file(root, "docs/A.md", b"old", nullcontext)
