@@ -18,6 +18,9 @@ INDEXES = f"{RUNS}/_index"
 REPORTS = f"{RUNS}/reports"
 TIDY = f"{RUNS}/tidy"
 TIDY_CURSOR = f"{TIDY}/cursor.json"
+TIDY_QUEUE = f"{TIDY}/queue.json"
+TIDY_JOURNALS = f"{TIDY}/journal"
+OLD_TIDY_QUEUE = f"{RUNS}/tidy_pending_moves.json"
 DATABASE = "autopack.db"
 QUARANTINE = ".autopack-quarantine"
 TEMPORARY = ".autopack-*.tmp"
@@ -58,7 +61,7 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile(INDEXES, "the embedded vectors, snapshots and caches"),
     StateFile(REPORTS, "reports"),
     StateFile(TIDY, "the queue, the journals and the cursor of tidy"),
-    StateFile(f"{RUNS}/tidy_pending_moves.json", "the queue of an older tidy"),
+    StateFile(f"{OLD_TIDY_QUEUE}*", "the queue of an older tidy, and what was kept of it"),
     StateFile(f"{RUNS}/tidy_semantic_cache.json", "the cache of an older tidy"),
     StateFile(f"{RUNS}/sot_index_dirty_*.json", "the mark that an index is behind"),
     StateFile(f"{RUNS}/.workspace_leases", "leases"),

@@ -15,10 +15,11 @@ from typing import Any
 
 from autopack.errors import Busy, Unreachable, UsageError
 from autopack.io.replace import sync_folder
+from autopack.state_files import TIDY_JOURNALS
 from autopack.tidy.journal import SCHEMA, Intent, Journal, replay
 from autopack.tidy.moves import Identity
 
-JOURNALS = ".autonomous_runs/tidy/journal"
+JOURNALS = TIDY_JOURNALS
 _RUN = re.compile(r"\w[\w.-]{0,120}")
 _TAIL = 64
 

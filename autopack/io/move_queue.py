@@ -25,6 +25,7 @@ from autopack.io.moves import BATCH, apply
 from autopack.io.no_replace import rename_no_replace
 from autopack.io.replace import replace_file, sync_folder
 from autopack.report import Finding
+from autopack.state_files import OLD_TIDY_QUEUE, TIDY_QUEUE
 from autopack.tidy.moves import Identity, Move, Outcome
 from autopack.tidy.queue import CAPS, Caps, Change, Pending, Queue, absorb, aged, begun, gone
 from autopack.tidy.queue_json import Unreadable, of_json, of_old_json, to_json
@@ -32,8 +33,8 @@ from autopack.tidy.queue_json import Unreadable, of_json, of_old_json, to_json
 if TYPE_CHECKING:
     from autopack.io.locks import Fence
 
-QUEUE_FILE = ".autonomous_runs/tidy/queue.json"
-OLD_FILE = ".autonomous_runs/tidy_pending_moves.json"
+QUEUE_FILE = TIDY_QUEUE
+OLD_FILE = OLD_TIDY_QUEUE
 _NOBODY = Identity(0, 0, 0, 0, "")
 
 
