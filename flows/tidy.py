@@ -10,7 +10,7 @@ from autopack.report import Report
 from flows.cli import main
 from tasks import tidy_phases as phases
 from tasks.engine import Between, Flags, draft, flow
-from tasks.tidy_report import busy, describe
+from tasks.tidy_report import describe, judge
 from tasks.tidy_session import Tidying, Wish
 
 QUICK_SECONDS, FULL_SECONDS = 5.0, 900.0
@@ -77,7 +77,7 @@ def tidy(
             _phases(report, tidying)
     finally:  # also of a run that is cut short
         describe(report, tidying)
-    busy(report, tidying)
+    judge(report, tidying)
     return report.settle(strict)
 
 

@@ -120,14 +120,15 @@ def carry_out(tidying: Tidying, phase: Phase, moves: list[Move], written: list[s
 
 def count(phase: Phase, outcomes: Iterable[Outcome]) -> None:
     """Say in a phase how its moves went."""
-    for outcome in outcomes:
-        if outcome.status == "moved":
-            phase.done += 1
-        elif outcome.status != "gone":
-            phase.left += 1
-    if phase.left:
+    ended = [outcome.status for outcome in outcomes]
+    phase.done += ended.count("moved")
+    phase.left += ended.count("changed") + ended.count("deferred")
+    queued = sum(status not in ("moved", "gone", "changed", "deferred") for status in ended)
+    if phase.left or queued:
         phase.status = "partial"
-        phase.why = phase.why or f"{phase.left} could not be moved now"
+        what = [f"{phase.left} are left"] if phase.left else []
+        what += [f"{queued} could not be moved"] if queued else []
+        phase.why = phase.why or ", ".join(what)
 
 
 @task(**policy.IDEMPOTENT_WRITE)

@@ -115,7 +115,8 @@ def describe(tidying: Tidying) -> None:
             found = Finding("move_needs_manual", "warning", item.source, None, words, advice(item))
             tidying.findings.append(found)
     pending = file.queue.pending()
-    later = [item for item in pending if not item.eligible(tidying.now)]
+    now = datetime.now(UTC)
+    later = [item for item in pending if not item.eligible(now)]
     if later:
         due = min(item.eligible_at for item in later)
         reasons = ", ".join(f"{n} {name}" for name, n in Counter(i.reason for i in later).items())

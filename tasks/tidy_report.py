@@ -47,7 +47,7 @@ def describe(report: Report, tidying: Tidying) -> None:
         report.extra["ledger_duplicates"] = [vars(twin) for twin in tidying.seen.duplicates]
     report.body = "\n\n".join(filter(None, _body(tidying, moved)))
     report.findings = list(_findings(tidying))
-    report.next_steps = list(_next_steps(tidying, moved))
+    report.next_steps = _next_steps(tidying, moved)
 
 
 def _counts(tidying: Tidying, moved: int) -> dict[str, Any]:
@@ -221,13 +221,12 @@ def _of_phase(phase: Phase) -> Iterator[Finding]:
         yield Finding(f"phase_{phase.status}", severity, "", None, words, phase.next_step)
 
 
-def _next_steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
-    """Yield commands, each once, the most useful first."""
-    seen: set[str] = set()
+def _next_steps(tidying: Tidying, moved: list[Move]) -> list[NextStep]:
+    """Return commands, each once with all its reasons, the most useful first."""
+    reasons: dict[str, list[str]] = {}
     for step in _steps(tidying, moved):
-        if step.command and step.command not in seen:
-            seen.add(step.command)
-            yield step
+        reasons.setdefault(step.command, []).append(step.why)
+    return [NextStep("; ".join(dict.fromkeys(whys)), cmd) for cmd, whys in reasons.items() if cmd]
 
 
 def _steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
@@ -285,10 +284,11 @@ def _command(words: str) -> str:
     return words[at:].partition(";")[0].strip() if at >= 0 else ""
 
 
-def busy(report: Report, tidying: Tidying) -> None:
-    """Make the run `busy` if locks kept every phase from its work."""
-    stopped = [phase for phase in tidying.phases if phase.status == "skipped" and phase.locks]
-    working = [phase for phase in tidying.phases if phase.locks]
-    if working and len(stopped) == len(working):
-        report.exit_code = int(ExitCode.BUSY)
-        report.message = f"nothing could be done: {stopped[0].why}"
+def judge(report: Report, tidying: Tidying) -> None:
+    """Give the run its exit code where every phase was kept from its work, by locks or by time."""
+    working = [phase for phase in tidying.phases if phase.locks] or tidying.phases
+    if not working or any(phase.status != "skipped" for phase in working):
+        return
+    kept = next((phase for phase in working if phase.busy), working[0])
+    report.exit_code = int(ExitCode.BUSY if kept.busy else ExitCode.DEADLINE)
+    report.message = f"nothing could be done: {kept.why}"

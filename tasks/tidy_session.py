@@ -83,6 +83,7 @@ class Phase:
     done: int = 0
     left: int = 0
     locks: tuple[str, ...] = ()
+    busy: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it without what it has nothing to say about."""
@@ -185,6 +186,7 @@ class Tidying:
                 work(phase)
         except Busy as error:
             phase.status, phase.why, phase.next_step = "skipped", error.message, error.next_step
+            phase.busy = True
         except DeadlineExceeded as error:
             if self.deadline.remaining() <= 0:
                 raise

@@ -18,7 +18,7 @@ from autopack.state_files import REGISTRY, REPORTS, TIDY_CURSOR, TIDY_RULES, is_
     [
         AUDIT_FILE, FOLDER, f"{FOLDER}/docs.lock", JOURNALS, f"{JOURNALS}/x.jsonl", QUEUE_FILE,
         f"{QUEUE_FILE}.corrupt", OLD_FILE, f"{OLD_FILE}.imported", OWN, LEGACY, TIDY_CURSOR,
-        TIDY_RULES, f"{REPORTS}/traceback-x.txt", "autopack.db", "autopack.db-wal", "autopack.db-shm",
+        TIDY_RULES, f"{REPORTS}/traceback-x.txt", "autopack.db", "autopack.db-wal",
         "old/telemetry.sqlite3", ".git", ".git/index", "sub/.git/config", "prefect.yaml",
         "preflight.toml", ".autopack-quarantine/7/x", "archive/.autopack-quarantine",
         "docs/.autopack-x8.tmp", ".autonomous_runs/sot_index_dirty_autopack.json",

@@ -75,7 +75,8 @@ def test_without_defaults_only_the_own_file_holds() -> None:
         ("version: 1\nroot:\n  rules:\n    - name: a\n      globs: ['**']\n      to: x\n"
          "      reason: r\n", "config/tidy.yaml:5: root.rules.0.globs.0: "),
         ("version: 1\nsuperseded: /etc\n", "config/tidy.yaml:2: superseded: "),
-        ("version: 1\nsuperseded: a\nsuperseded: b\n", "config/tidy.yaml:3: 'superseded' stands twice"),
+        ("version: 1\nsuperseded: a\nsuperseded: b\n",
+         "config/tidy.yaml:3: 'superseded' stands twice"),
         ("version: [1\n", "config/tidy.yaml:2: no YAML: "),
         ("- 1\n", "config/tidy.yaml:1: "),
         ("\x00", "config/tidy.yaml:1: no YAML: "),
