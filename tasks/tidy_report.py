@@ -97,6 +97,10 @@ def _files(n: int) -> str:
     return f"{n} item{'s' * (n != 1)}"
 
 
+def _pages_of(n: int) -> str:
+    return f"{n} page{'s' * (n != 1)}"
+
+
 def _grouped(moves: Iterable[Move]) -> Iterator[str]:
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for move in moves:
@@ -115,7 +119,7 @@ def _some(names: list[str], most: int = NAMES) -> str:
 def _kept_back(tidying: Tidying) -> Iterator[str]:
     held = tidying.seen.held
     if held:
-        yield f"Left where they are, because links lead to them: {len(held)} pages of docs/"
+        yield f"Left where they are, because links lead there: {_pages_of(len(held))} of docs/"
         rules = Counter((d.rule, d.destination.rpartition("/")[0]) for d in held)
         for (rule, to), n in rules.most_common():
             yield f"  {n:>4}  {to}/  {rule}"
@@ -186,11 +190,11 @@ def _findings(tidying: Tidying) -> Iterator[Finding]:
                 fix,
             )  # fmt: skip
     if pages := [f for f in tidying.seen.fates if f.kind == "undecided"]:
-        words = f"no rule decides about {len(pages)} pages of the archive: {pages[0].reason}"
+        words = f"no rule decides about {_pages_of(len(pages))} of the archive: {pages[0].reason}"
         fix = f"write a consolidation rule in {TIDY_RULES}, or leave them where they are"
         yield Finding("archive_undecided", "info", pages[0].path, None, words, fix)
     if held := tidying.seen.held:
-        words = f"{len(held)} pages are neither ledgers nor allowed in docs/"
+        words = f"{_pages_of(len(held))} of docs/: neither ledgers nor allowed"
         yield Finding("docs_stray", "info", tidying.place.path("docs"), None, words, REDUCE)
     if not tidying.wish.execute and tidying.plan:
         words = f"{_files(len(tidying.plan))} would be moved"
@@ -243,7 +247,7 @@ def _steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
             yield NextStep(f"{phase.name} was not done: {phase.why}", command)
     yield from _about_structure(tidying)
     if seen.held:
-        words = f"shows where {len(seen.held)} pages of docs/ would go"
+        words = f"shows where {_pages_of(len(seen.held))} of docs/ would go"
         yield NextStep(words, REDUCE)
     yield from _after_moves(tidying, moved)
 

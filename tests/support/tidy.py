@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.autopack.sot.counted import true_files
+from tests.support.process import Finished
 
 STATE = (".autonomous_runs/.locks", ".autonomous_runs/audit.jsonl", ".autonomous_runs/tidy")
 
@@ -76,3 +77,30 @@ def without_root_rights() -> list[str]:
     if tool is None:
         pytest.skip("root may do everything here, and there is no setpriv")
     return [tool, "--bounding-set=-dac_override,-dac_read_search"]
+
+
+Tidy = Callable[..., Finished]
+
+
+def runner(run_flow: Callable[..., Finished], workspace: Path) -> Tidy:
+    """Return what runs the flow on a workspace; no run may end in a traceback."""
+
+    def run(*args: str, root: Path = workspace, **kwargs: object) -> Finished:
+        flags = ("--engine", "direct", "--json", "--max-seconds", "60", "--workspace", root)
+        done = run_flow("tidy", *flags, *args, **kwargs)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def planned(done: Finished) -> dict[str, str]:
+    return {move["source"]: move["destination"] for move in done.report["plan"]}
+
+
+def codes(done: Finished) -> set[str]:
+    return {finding["code"] for finding in done.report["findings"]}
+
+
+def commands(done: Finished) -> str:
+    return "\n".join(step["command"] for step in done.report["next_steps"])
