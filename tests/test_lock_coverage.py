@@ -39,6 +39,13 @@ MUTATORS = {
     "autopack/io/locks.py": "the lock folder itself",
     "autopack/io/lock_break.py": "the lock file itself",
     "autopack/io/audit.py": "under the flock of the audit file",
+    "autopack/io/beneath.py": "folders of a move, under the fence of the mover",
+    "autopack/io/copying.py": "names only its maker knows, and removals under the mover's fence",
+    "autopack/io/no_replace.py": "under the fence of whoever moves, and never over anything",
+    "autopack/io/move_act.py": "under the fence of whoever moves",
+    "autopack/io/move_recovery.py": "under the fence of whoever recovers",
+    "autopack/io/move_journal.py": "under the flock of the journal",
+    "autopack/io/move_queue.py": "under the fence, and only while the file is as it was read",
     "tasks/run.py": "a traceback, in a file of its own name",
     "tasks/temporary.py": "the folder of the Prefect server",
 }
@@ -46,6 +53,7 @@ MUTATORS = {
 CHANGES = {
     "replace", "rename", "unlink", "remove", "rmtree", "mkdir", "makedirs", "rmdir", "write_text",
     "write_bytes", "symlink_to", "hardlink_to", "touch", "move", "copy2", "copytree", "copyfile",
+    "link", "symlink",
 }  # fmt: skip
 
 
@@ -174,11 +182,15 @@ def test_files_are_changed_where_a_lock_is_known_and_nowhere_else() -> None:
 def test_what_writes_pages_and_rows_cannot_be_called_without_a_fence() -> None:
     from autopack.io.database import Database
     from autopack.io.feed import feed
+    from autopack.io.move_queue import QueueFile, retry
+    from autopack.io.moves import apply, recover, undo
     from autopack.io.publish import Permit
     from autopack.io.replace import replace_file
 
     for function, needed in (
         (replace_file, "fence"), (Database.writing, "fence"), (Permit, "fence"), (feed, "check"),
+        *((mover, term) for mover in (apply, recover, undo, retry) for term in ("check", "fence")),
+        (QueueFile.save, "fence"),
     ):  # fmt: skip
         parameter = python.signature(function).parameters[needed]
         assert parameter.default is python.Parameter.empty

@@ -68,7 +68,7 @@ def look(descriptor: int, name: str) -> os.stat_result | None:
 
 
 def missing_folders(root: int, folder: str) -> tuple[str, ...]:
-    """Return the folders on the way that are not there, outermost first."""
+    """Return the folders on the way that are not there, outermost first; none behind a link."""
     parts = folder.split("/") if folder else []
     for n in range(len(parts)):
         try:
@@ -76,6 +76,8 @@ def missing_folders(root: int, folder: str) -> tuple[str, ...]:
                 pass
         except FileNotFoundError:
             return tuple("/".join(parts[: k + 1]) for k in range(n, len(parts)))
+        except OSError:  # whoever goes there will say so
+            return ()
     return ()
 
 

@@ -12,7 +12,7 @@ from autopack.io import beneath
 from autopack.io.copying import Place, copy, discard_copy, remove_held
 from autopack.io.fingerprint import NotPlain, fingerprint
 from autopack.io.move_journal import JournalWriter
-from autopack.io.no_replace import rename_no_replace
+from autopack.io.no_replace import give_name, rename_no_replace
 from autopack.tidy.journal import Intent
 from autopack.tidy.moves import Identity, Move, Outcome, Status, ended, status_of
 
@@ -141,7 +141,7 @@ class Mover:
             with self.fence():
                 if not self._leads_to(move.destination, new[0]):
                     raise Declined("changed", f"the folder of {move.destination} was replaced")
-                rename_no_replace(unfinished, new, f"{intent.copy_name}.2", lambda: None)
+                give_name(unfinished, new, lambda: self.journal.step(intent, "fallback"))
         except FileExistsError:
             refuse_taken(new, move)
             raise
@@ -165,7 +165,7 @@ class Mover:
         try:
             if beneath.look(*aside) is None:
                 with self.fence():
-                    rename_no_replace(old, aside, f"{aside[1]}.2", lambda: None)
+                    os.rename(old[1], aside[1], src_dir_fd=old[0], dst_dir_fd=aside[0])
             if not begun and fingerprint(*aside).same_content(intent.move.identity):
                 self.journal.step(intent, "leaving")
                 begun = True
@@ -185,7 +185,7 @@ class Mover:
         aside = (old[0], intent.aside_name)
         with self.fence():
             if beneath.look(*aside) is not None:
-                rename_no_replace(aside, old, f"{aside[1]}.2", lambda: None)
+                give_name(aside, old, lambda: self.journal.step(intent, "fallback"))
         found = beneath.look(*old)
         written_to = found is not None and found.st_ino == intent.move.identity.ino
         stale = written_to and intent.move.identity.kind == "file"  # a folder may be half gone

@@ -237,8 +237,8 @@ def _identified(top: int, item: Pending) -> Move | Outcome:
     folder, name = beneath.split(item.source)
     try:
         with beneath.opened(top, folder) as held:
-            return item.move(fingerprint(held, name))
+            return item.planned(fingerprint(held, name))
     except OSError as error:
-        move = item.move(item.identity or _NOBODY)
+        move = item.planned(item.identity or _NOBODY)
         outcome = failed(move, error)
         return vanished(top, move) if outcome.status == "gone" else outcome

@@ -105,18 +105,31 @@ class _Recovery:
         with ExitStack() as stack:
             old = self._place(stack, self.move.source)
             new = self._place(stack, self.move.destination)
-            if new and self.entry.copying:
-                with self.mover.fence():
-                    discard_copy((new[0], self.intent.copy_name))
-            if old and new and self.entry.copied_ino is not None:
-                found = beneath.look(*new)
-                if found is not None and found.st_ino == self.entry.copied_ino:
+            if self.entry.copying:
+                self._halves(old, new)
+                if old and new and self._is_copy(new):
                     self.mover.leave(self.intent, old, new, begun=self.entry.leaving)
                     told = "the copy is whole, and the source is removed"
                     return "completed", told, fingerprint(*new)
-            if self.entry.fallback and old and new:
+            elif self.entry.fallback and old and new:
                 self._second_name(old, new)
             return self._seen(old, new)
+
+    def _halves(self, old: Place | None, new: Place | None) -> None:
+        """Remove an unfinished copy, and what a name given in two steps has left."""
+        with self.mover.fence():
+            if new:
+                unfinished = (new[0], self.intent.copy_name)
+                _drop_half(unfinished, new)
+                discard_copy(unfinished)
+            if old:
+                aside = (old[0], self.intent.aside_name)
+                if _drop_half(aside, old):
+                    os.unlink(aside[1], dir_fd=aside[0])
+
+    def _is_copy(self, new: Place) -> bool:
+        found = beneath.look(*new)
+        return found is not None and found.st_ino == self.entry.copied_ino
 
     def _place(self, stack: ExitStack, path: str) -> Place | None:
         """Open the folder of a path; None where there is none, so that nothing can be in it."""
@@ -151,6 +164,16 @@ class _Recovery:
         if target and target.same_content(planned):
             return "happened", f"{self.move.destination} holds it", target
         return "lost", f"neither {self.move.source} nor {self.move.destination} holds it", None
+
+
+def _drop_half(private: Place, named: Place) -> bool:
+    """Take back the first half of a name given in two steps; True where both are one file."""
+    mine, there = beneath.look(*private), beneath.look(*named)
+    if mine is None or there is None:
+        return False
+    if stat.S_ISDIR(mine.st_mode) and stat.S_ISDIR(there.st_mode):
+        _drop_placeholder(named)
+    return os.path.samestat(mine, there)
 
 
 def _drop_placeholder(place: Place) -> None:

@@ -44,6 +44,26 @@ def rename_no_replace(
             drop_first_name(old, new, spare)
 
 
+def give_name(private: tuple[int, str], new: tuple[int, str], fallback: Callable[[], None]) -> None:
+    """Rename something from a name that only its maker knows to one that must be free.
+
+    Where one call does not do, `fallback` is called before the first of two steps; a crash between
+    them leaves both names, or an empty folder under the new one.
+
+    Raises:
+        FileExistsError: The name is taken.
+        OSError: It cannot be renamed.
+    """
+    if in_one_call(private, new):
+        return
+    fallback()
+    if stat.S_ISDIR(os.stat(private[1], dir_fd=private[0], follow_symlinks=False).st_mode):
+        _onto_an_empty_folder(private, new)
+    else:
+        _link(private, new)
+        os.unlink(private[1], dir_fd=private[0])
+
+
 def _link(old: tuple[int, str], new: tuple[int, str]) -> None:
     try:
         os.link(old[1], new[1], src_dir_fd=old[0], dst_dir_fd=new[0], follow_symlinks=False)
@@ -106,8 +126,4 @@ def finish_drop(old: tuple[int, str], new: tuple[int, str], spare: str) -> None:
     if os.path.samestat(taken, placed):
         os.unlink(spare, dir_fd=old[0])
         return
-    if stat.S_ISDIR(taken.st_mode):
-        _onto_an_empty_folder((old[0], spare), old)
-        return
-    _link((old[0], spare), old)
-    os.unlink(spare, dir_fd=old[0])
+    give_name((old[0], spare), old, lambda: None)

@@ -88,7 +88,7 @@ class Pending:
         set_back = self.last_attempt is not None and now < self.last_attempt
         return self.state == "pending" and (now >= self.eligible_at or set_back)
 
-    def move(self, identity: Identity) -> Move:
+    def planned(self, identity: Identity) -> Move:
         """Return the move, of the thing as it is now."""
         return Move(self.source, self.destination, identity, self.rule, self.why, self.phase)
 
@@ -149,13 +149,15 @@ def delay_s(policy: Policy, attempt: int, jitter: float) -> float:
 def absorb(queue: Queue, outcomes: Iterable[Outcome], now: datetime, caps: Caps = CAPS) -> Change:
     """Take over how moves ended: what failed waits, what is settled is marked.
 
-    A move that is not in the queue gets in only if it can be tried again or needs a person.
+    A move that is not in the queue gets in only if it can be tried again or needs a person. One
+    whose item was settled starts anew.
     """
     items, refused = dict(queue.items), []
     room = caps.items - len(queue.pending())
     for outcome in outcomes:
         known = items.get(item_id(outcome.move.source, outcome.move.destination))
-        item = _after(known or _new(outcome.move, now), outcome, now)
+        lives = known is not None and known.state not in ("done", "gone")
+        item = _after(known if known and lives else _new(outcome.move, now), outcome, now)
         if item is None or (known is None and item.state in ("done", "gone")):
             continue
         more = (item.state == "pending") - (known is not None and known.state == "pending")
@@ -222,7 +224,7 @@ def begun(queue: Queue, items: Iterable[Pending], now: datetime) -> Queue:
     """
     marked = []
     for item in items:
-        crashed = ended(item.move(_NOBODY), "unknown", "the attempt did not end")
+        crashed = ended(item.planned(_NOBODY), "unknown", "the attempt did not end")
         after = _after(item, crashed, now)
         assert after
         marked.append(replace(after, identity=item.identity))
