@@ -29,12 +29,6 @@ UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
 MUTATORS = {
     "autopack/io/replace.py": "under the fence of whoever replaces a page",
     "autopack/io/vectors_embedded.py": "under the engine's own kernel lock, and `index` above it",
-    "autopack/io/beneath.py": "folders made for moves, under the fence of whoever moves",
-    "autopack/io/copying.py": "a move between filesystems, under that fence",
-    "autopack/io/move_journal.py": "under the flock of the run's own journal",
-    "autopack/io/move_queue.py": "under the fence of whoever holds `queue`",
-    "autopack/io/move_recovery.py": "what a killed run left open, under the fence of the next",
-    "autopack/io/no_replace.py": "one name, under the fence of whoever moves",
     "autopack/io/folders.py": "under the fence of whoever makes or removes a folder",
     "autopack/io/locks.py": "the lock folder itself",
     "autopack/io/lock_break.py": "the lock file itself",
