@@ -61,7 +61,7 @@ def _shown(tidying: Tidying, item: Pending) -> Move | None:
     from autopack.io.moves import identify
 
     try:
-        return item.move(identify(tidying.root, item.source))
+        return item.planned(identify(tidying.root, item.source))
     except OSError:  # gone, or still closed to us: the attempt says which
         return None
 

@@ -15,6 +15,7 @@ from autopack.report import Finding, NextStep, Report
 from autopack.settings import workspace_root
 from autopack.state_files import RUNS
 from autopack.tidy.routing import Place
+from tasks.run import current
 
 if TYPE_CHECKING:
     from autopack.io.move_queue import QueueFile
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Mode = Literal["full", "quick"]
 PhaseStatus = Literal["done", "planned", "partial", "skipped", "failed"]
 LOCK_WAIT_S = {"quick": 0.5, "full": 10.0}
-"""How long a phase waits for its locks before it is skipped."""
+"""How long a phase waits for its locks before it is skipped; on a server a quick one too."""
 MARGIN = 0.15
 """The part of `--max-seconds`, at most 2 s of it, that is kept for the report."""
 
@@ -168,10 +169,8 @@ class Tidying:
         phase = Phase(name, locks=locks if self.wish.execute else ())
         self.phases.append(phase)
         with report.step(name) as step:
-            try:
-                self._guarded(phase, locks, work)
-            finally:
-                step.status = phase.status
+            self._guarded(phase, locks, work)
+        step.status = phase.status
         return phase
 
     def _guarded(self, phase: Phase, locks: tuple[str, ...], work: Callable[[Phase], None]) -> None:
@@ -212,7 +211,9 @@ class Tidying:
         """Hold one phase's set, waiting only shortly."""
         from tasks.locking import holding
 
-        wait = min(LOCK_WAIT_S[self.wish.mode], max(0.05, self.budget.remaining()))
+        run = current()
+        mode = "full" if run is not None and run.engine == "server" else self.wish.mode
+        wait = min(LOCK_WAIT_S[mode], max(0.05, self.budget.remaining()))
         with holding(*locks, root=self.root, deadline=Deadline.after(wait)) as held:
             self.held = held
             try:
