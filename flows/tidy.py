@@ -87,8 +87,7 @@ def _phases(report: Report, tidying: Tidying) -> None:
     if wish.undo:
         phases.put_back(report, tidying, wish.undo)
         return
-    if wish.execute:
-        phases.recover(report, tidying)
+    phases.recover(report, tidying)
     if wish.repair:
         phases.repair(report, tidying)
     phases.retry_queue(report, tidying)

@@ -21,6 +21,10 @@ FENCE = "archive"
 """Every phase that moves holds this lock, and each change of a name is made under its guard."""
 
 
+LARGE = 128 << 20
+"""Bytes beyond which a file is left to a full run: its digest alone takes too long."""
+
+
 @task(**policy.READ)
 def plan_moves(tidying: Tidying, phase: str, decisions: list[Decision]) -> list[Move]:
     """Return the moves of what is routed; a taken destination gets a name of its own."""
@@ -29,6 +33,9 @@ def plan_moves(tidying: Tidying, phase: str, decisions: list[Decision]) -> list[
         if tidying.out_of_time():
             break
         if decision.item.path in queued:
+            continue
+        if tidying.wish.mode == "quick" and decision.item.size > LARGE:
+            tidying.large.append(decision.item.path)
             continue
         move = _planned(tidying, phase, decision)
         if move is not None:
@@ -129,6 +136,14 @@ def count(phase: Phase, outcomes: Iterable[Outcome]) -> None:
         what = [f"{phase.left} are left"] if phase.left else []
         what += [f"{queued} could not be moved"] if queued else []
         phase.why = phase.why or ", ".join(what)
+
+
+@task(**policy.READ)
+def unfinished(tidying: Tidying) -> list[str]:
+    """Return the runs whose moves did not all end, as far as their journals say."""
+    from autopack.io.move_journal import unfinished as find
+
+    return find(tidying.root)
 
 
 @task(**policy.IDEMPOTENT_WRITE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autopack.report import Finding, NextStep, Report
 from autopack.tidy.consolidate import Fate
-from tasks import tidy, tidy_archive, tidy_moves, tidy_queue, tidy_runs
+from tasks import tidy, tidy_archive, tidy_entries, tidy_moves, tidy_queue, tidy_runs
 from tasks.counts_session import Counting
 from tasks.tidy_archive import Archive
 from tasks.tidy_session import Phase, Tidying
@@ -17,6 +17,11 @@ def recover(report: Report, tidying: Tidying) -> None:
     """Settle what a killed run left open, before anything else is looked at."""
 
     def work(phase: Phase) -> None:
+        if not tidying.wish.execute:
+            for run in tidy_moves.unfinished(tidying):
+                words = f"run {run} did not end: it is at work, or the next --execute settles it"
+                tidying.findings.append(Finding("unfinished", "info", "", None, words))
+            return
         for settled in tidy_moves.recover(tidying):
             phase.done += 1
             words = f"a run was cut short ({settled.run}): {settled.verdict}; {settled.detail}"
@@ -140,7 +145,7 @@ def _entries(
     report: Report, tidying: Tidying, phase: Phase, archive: Archive, counting: Counting
 ) -> set[str]:
     """Make the entries; return the paths of the pages that have theirs."""
-    made, told, left = tidy_archive.plan_entries(tidying, archive, counting)
+    made, told, left = tidy_entries.plan_entries(tidying, archive, counting)
     tidying.entries, phase.left = made, phase.left + left
     tidying.findings += told
     failed = {finding.path for finding in told}
@@ -149,9 +154,9 @@ def _entries(
         for f in archive.fates
     ]
     if tidying.wish.execute and any(made.values()):
-        changed = tidy_archive.write_entries(tidying, counting, made.values(), report.writes.files)
+        changed = tidy_entries.write_entries(tidying, counting, made.values(), report.writes.files)
         tidying.seen.ledgers += changed
-        tidy_archive.tell(tidying, changed)
+        tidy_entries.tell(tidying, changed)
     return set(made)
 
 

@@ -1,10 +1,9 @@
-"""What a tidy says: the moves by rule, what a person decides, and commands for the rest."""
+"""What a tidy says: counts, the plan as data, findings, and commands for what is left."""
 
 from __future__ import annotations
 
 import shlex
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +11,13 @@ from autopack.errors import ExitCode
 from autopack.report import Finding, NextStep, Report, Severity
 from autopack.state_files import TIDY_RULES
 from tasks import tidy_queue
+from tasks.tidy_screen import about_twin, body, items, pages_of
 from tasks.tidy_session import Phase, Tidying
 
 if TYPE_CHECKING:
-    from autopack.tidy.consolidate import Fate
     from autopack.tidy.moves import Move, Outcome
     from autopack.tidy.routing import Decision
 
-NAMES = 3
-"""How many names stand for a group of moves."""
-MOST = 12
-"""How many lines a list of the first screen has."""
 ALLOW = f"allow it, or write a rule for it, in {TIDY_RULES}"
 REDUCE = "python -m flows.tidy --full --docs-reduce-to-sot"
 
@@ -45,7 +40,7 @@ def describe(report: Report, tidying: Tidying) -> None:
     }  # fmt: skip
     if tidying.seen.duplicates:
         report.extra["ledger_duplicates"] = [vars(twin) for twin in tidying.seen.duplicates]
-    report.body = "\n\n".join(filter(None, _body(tidying, moved)))
+    report.body = "\n\n".join(filter(None, body(tidying, moved)))
     report.findings = list(_findings(tidying))
     report.next_steps = _next_steps(tidying, moved)
 
@@ -77,127 +72,31 @@ def _undecided(decision: Decision) -> dict[str, str]:
     }  # fmt: skip
 
 
-# --- the first screen -------------------------------------------------------------------------
-
-
-def _body(tidying: Tidying, moved: list[Move]) -> Iterator[str]:
-    shown = moved if tidying.wish.execute else tidying.plan
-    if shown:
-        verb = "Moved" if tidying.wish.execute else "To be moved with --execute"
-        yield "\n".join([f"{verb}: {_files(len(shown))}", *_grouped(shown)])
-    elif not tidying.phases or all(phase.status != "failed" for phase in tidying.phases):
-        yield "Nothing to move."
-    yield "\n".join(_kept_back(tidying))
-    yield "\n".join(_person(tidying))
-    yield tidying.readme_text
-    yield "\n".join(_made(tidying))
-
-
-def _files(n: int) -> str:
-    return f"{n} item{'s' * (n != 1)}"
-
-
-def _pages_of(n: int) -> str:
-    return f"{n} page{'s' * (n != 1)}"
-
-
-def _grouped(moves: Iterable[Move]) -> Iterator[str]:
-    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for move in moves:
-        to = move.destination.rpartition("/")[0]
-        groups[move.rule, to, move.reason].append(move.source)
-    for (rule, to, reason), sources in sorted(groups.items(), key=lambda group: -len(group[1])):
-        yield f"  {len(sources):>4}  {to}/  {rule}: {reason}"
-        yield f"        {_some(sources)}"
-
-
-def _some(names: list[str], most: int = NAMES) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _kept_back(tidying: Tidying) -> Iterator[str]:
-    held = tidying.seen.held
-    if held:
-        yield f"Left where they are, because links lead there: {_pages_of(len(held))} of docs/"
-        rules = Counter((d.rule, d.destination.rpartition("/")[0]) for d in held)
-        for (rule, to), n in rules.most_common():
-            yield f"  {n:>4}  {to}/  {rule}"
-
-
-def _person(tidying: Tidying) -> Iterator[str]:
-    """Yield what a person has to decide."""
-    lines = [f"  {d.item.path}: {d.reason}" for d in tidying.seen.undecided]
-    lines += [
-        f"  {twin.path}: {_twin(twin.kind, twin.ledger)}"
-        for twin in tidying.seen.duplicates
-        if twin.kind != "identical"
-    ]
-    pages = [fate for fate in tidying.seen.fates if fate.kind == "undecided"]
-    if lines or pages:
-        yield f"A person decides: {len(lines) + len(pages)}"
-        yield from lines[:MOST]
-        if len(lines) > MOST:
-            yield f"  and {len(lines) - MOST} more; --json lists them all"
-        yield from _pages(pages)
-
-
-def _pages(fates: list[Fate]) -> Iterator[str]:
-    """Yield a line per folder and reason, with some of its pages."""
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for fate in fates:
-        folder, _, name = fate.path.rpartition("/")
-        groups[folder, fate.reason].append(name)
-    for (folder, reason), names in sorted(groups.items()):
-        yield f"  {folder}/: {len(names)} Markdown: {reason}"
-        yield f"        {_some(names)}"
-
-
-def _twin(kind: str, ledger: str) -> str:
-    if kind == "only":
-        return f"a ledger that {ledger} does not have; move it there by hand"
-    return f"it differs from {ledger}, the ledger; compare the two and remove this one"
-
-
-def _made(tidying: Tidying) -> Iterator[str]:
-    verb = "" if tidying.wish.execute else "to be "
-    if tidying.entries:
-        made = [f"{ident} from {path}" for path, ident in tidying.entries.items() if ident]
-        if made:
-            yield f"Ledger entries {verb}made: {len(made)}"
-            yield f"        {_some(made)}"
-    if tidying.created:
-        yield f"Structure {verb}created: {_some(tidying.created, MOST)}"
-    if tidying.generated:
-        yield f"Generated pages {verb}written: {_some(tidying.generated)}"
-    if tidying.seen.removed:
-        yield f"Empty folders {verb}removed: {_some(tidying.seen.removed)}"
-
-
 # --- findings and next steps ------------------------------------------------------------------
 
 
 def _findings(tidying: Tidying) -> Iterator[Finding]:
     yield from tidying.findings
+    for path in tidying.large:
+        fix = "python -m flows.tidy --full --execute"
+        yield Finding("large_file", "info", path, None, "too large for a quick run", fix)
     for decision in tidying.seen.undecided:
         words = f"a person decides: {decision.reason}"
         yield Finding("undecided", "warning", decision.item.path, None, words, ALLOW)
     for twin in tidying.seen.duplicates:
         if twin.kind != "identical":
             fix = f"diff {_at(tidying, twin.ledger)} {_at(tidying, twin.path)}"
-            yield Finding(
-                f"ledger_{twin.kind}", "warning", twin.path, None, _twin(twin.kind, twin.ledger),
-                fix,
-            )  # fmt: skip
+            words = about_twin(twin.kind, twin.ledger)
+            yield Finding(f"ledger_{twin.kind}", "warning", twin.path, None, words, fix)
     if pages := [f for f in tidying.seen.fates if f.kind == "undecided"]:
-        words = f"no rule decides about {_pages_of(len(pages))} of the archive: {pages[0].reason}"
+        words = f"no rule decides about {pages_of(len(pages))} of the archive: {pages[0].reason}"
         fix = f"write a consolidation rule in {TIDY_RULES}, or leave them where they are"
         yield Finding("archive_undecided", "info", pages[0].path, None, words, fix)
     if held := tidying.seen.held:
-        words = f"{_pages_of(len(held))} of docs/: neither ledgers nor allowed"
+        words = f"{pages_of(len(held))} of docs/: neither ledgers nor allowed"
         yield Finding("docs_stray", "info", tidying.place.path("docs"), None, words, REDUCE)
     if not tidying.wish.execute and tidying.plan:
-        words = f"{_files(len(tidying.plan))} would be moved"
+        words = f"{items(len(tidying.plan))} would be moved"
         command = tidying.wish.command("--execute")
         yield Finding("untidy", "info", tidying.plan[0].source, None, words, command)
     if not tidying.wish.execute and tidying.readme_text:
@@ -240,6 +139,10 @@ def _steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
         yield NextStep("does what is shown", wish.command("--execute"))
     if left := sum(phase.left for phase in tidying.phases):
         yield NextStep(f"goes on with {left} that are left", tidying.again())
+    if tidying.large:
+        n = len(tidying.large)
+        words = f"moves {n} large file{'s' * (n != 1)}, which a quick run leaves alone"
+        yield NextStep(words, "python -m flows.tidy --full --execute")
     yield from tidying.next_steps
     for phase in tidying.phases:
         if phase.status in ("skipped", "failed"):
@@ -247,7 +150,7 @@ def _steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
             yield NextStep(f"{phase.name} was not done: {phase.why}", command)
     yield from _about_structure(tidying)
     if seen.held:
-        words = f"shows where {_pages_of(len(seen.held))} of docs/ would go"
+        words = f"shows where {pages_of(len(seen.held))} of docs/ would go"
         yield NextStep(words, REDUCE)
     yield from _after_moves(tidying, moved)
 

@@ -133,6 +133,7 @@ class Tidying:
         self.plan: list[Move] = []
         self.outcomes: list[Outcome] = []
         self.taken: set[str] = set()
+        self.large: list[str] = []
         self.findings: list[Finding] = []
         self.next_steps: list[NextStep] = []
         self.seen = Seen()

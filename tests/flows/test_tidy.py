@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.command import parse
+from flows.tidy import tidy as flow
+from tasks.engine import options_of
 from tests.support.tidy import Tidy, codes, commands, planned, runner, shape, texts, untidy_files
 
 
@@ -88,6 +91,37 @@ def test_undo_puts_every_move_back(tidy: Tidy, workspace: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert texts(workspace) == before
     assert tidy("--undo", run, "--execute").report["writes"]["files"] == []
+
+
+def test_a_large_file_is_left_to_a_full_run(tidy: Tidy, workspace: Path) -> None:
+    with (workspace / "huge.log").open("wb") as file:
+        file.truncate(200 << 20)  # a hole: it takes no room
+    done = tidy("--quick", "--execute")
+    assert "large_file" in codes(done)
+    assert done.report["counts"]["moved"] == 3
+    assert "flows.tidy" in commands(done)
+    assert (workspace / "huge.log").exists()
+    assert "huge.log" in planned(tidy("--full"))
+
+
+def test_an_unfinished_run_is_told_in_a_dry_run(tidy: Tidy, workspace: Path) -> None:
+    journal = workspace / ".autonomous_runs/tidy/journal/20260101T000000-abcd.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text('{"event":"run","schema":"autopack.moves/1"}\n')
+    assert "unfinished" in codes(tidy("--quick"))
+
+
+def test_the_deadline_depends_on_the_mode() -> None:
+    for words, seconds in (
+        (["--quick"], 5), ([], 900), (["--full"], 900), (["--undo", "x"], 900),
+        (["--quick", "--max-seconds", "7"], 7),
+    ):  # fmt: skip
+        assert parse((flow,), words).values["max_seconds"] == seconds
+
+
+def test_a_quick_run_starts_no_server_of_its_own() -> None:
+    assert options_of(flow).direct_when({"mode": "quick"})
+    assert not options_of(flow).direct_when({"mode": "full"})
 
 
 def test_undo_of_an_unknown_run_says_where_the_runs_are(tidy: Tidy) -> None:

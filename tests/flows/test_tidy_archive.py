@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 
 from autopack.deadline import Deadline
 from autopack.io.locks import MultiLock, Owner
-from tests.support.tidy import Tidy, codes, commands, runner, untidy_files
+from autopack.report import Report
+from tasks import tidy_phases
+from tasks.tidy_session import Tidying, Wish
+from tests.support.tidy import Tidy, codes, commands, deadline, runner, untidy_files
 
 
 @pytest.fixture
@@ -95,6 +99,24 @@ def test_a_page_that_no_ledger_takes_is_left_and_named(tidy: Tidy, inbox: Path) 
 
 
 # --- runs -------------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_behind_the_page_it_came_to(inbox: Path) -> None:
+    for n in range(40):
+        (inbox / f"archive/plans/IDEA{n:02}.md").write_text("# Idea\n")
+    cursor = inbox / ".autonomous_runs/tidy/cursor.json"
+    began: list[str] = []
+    for _ in range(30):
+        tidying = Tidying(str(inbox), Wish("full", execute=True), deadline(25))
+        report = Report("tidy", execute=True)
+        with tidying.holding():
+            tidy_phases.consolidate(report, tidying)
+        if not tidying.seen.fates:
+            continue
+        began.append(tidying.seen.fates[0].path)
+        if tidying.phases[0].status == "partial":
+            assert json.loads(cursor.read_text())["."] == tidying.seen.fates[-1].path
+    assert len(set(began)) > 2, "it does not look at the same pages for ever"
 
 
 def make_runs(root: Path, count: int) -> None:

@@ -24,6 +24,7 @@ from tasks.tidy_session import Tidying, Wish
 from tests.support.process import run_bounded
 from tests.support.session import REPOSITORY, clean_environment
 from tests.support.tidy import (
+    deadline,
     small_filesystem,
     texts,
     untidy_files,
@@ -207,17 +208,6 @@ def test_a_source_that_vanished_is_settled_at_once(workspace: Path) -> None:
     assert advised(report)
 
 
-class Clock:
-    """A clock that goes on by a second each time somebody looks at it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
 def test_a_deadline_leaves_the_rest_to_the_next_run(workspace: Path) -> None:
     for seconds in range(4, 40, 3):
         tidying = Tidying(str(workspace), Wish("quick", execute=True), deadline(seconds))
@@ -234,10 +224,6 @@ def test_a_deadline_leaves_the_rest_to_the_next_run(workspace: Path) -> None:
         assert done <= 3
     assert not (workspace / "executor.log").exists()
     assert not (workspace / "docs/server.log").exists()
-
-
-def deadline(seconds: float) -> Deadline:
-    return Deadline(seconds, seconds, Clock())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from autopack.deadline import Deadline
 from tests.autopack.sot.counted import true_files
 from tests.support.process import Finished
 
@@ -104,3 +105,19 @@ def codes(done: Finished) -> set[str]:
 
 def commands(done: Finished) -> str:
     return "\n".join(step["command"] for step in done.report["next_steps"])
+
+
+class Clock:
+    """A clock that goes on by a second each time somebody looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def deadline(seconds: float) -> Deadline:
+    """Return a deadline after so many looks at its clock."""
+    return Deadline(seconds, seconds, Clock())
