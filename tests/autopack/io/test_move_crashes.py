@@ -53,7 +53,7 @@ def test_kill_9_at_any_line_loses_doubles_and_overwrites_nothing(course, soak_ro
 def explained(root: Path, before: dict[str, bytes]) -> None:
     """Check that the journal accounts for where everything is, and that nothing stays open."""
     assert unfinished(root) == []
-    if not (root / JOURNALS).exists():
+    if not (root / JOURNALS / "r1.jsonl").exists():
         assert files(root) == before
         return
     for entry in read_journal(root, "r1").entries.values():
@@ -71,6 +71,21 @@ def again(course: Course, before: dict[str, bytes]) -> None:
     assert ends["moved"] == len(left) - 1
     assert ends["dest_exists"] == 1
     judge(before, course.root, course.pairs())
+
+
+@pytest.mark.soak
+def test_kill_9_at_each_line_of_one_crossing_leaves_it_whole(course, soak_rounds) -> None:
+    """A file and a folder; in CI every so many lines, at night every single one."""
+    pairs = [("b.log", "archive/b.log"), ("logs/run", "archive/run")]
+    course.lay()
+    whole = lines_of(lambda: course.run(pairs))
+    for at in range(1, whole, soak_rounds(29, 1)):
+        before = course.lay()
+        lines_of(lambda: course.run(pairs), at)
+        recover(course.root)
+        judge(before, course.root, pairs)
+        explained(course.root, before)
+        assert not (course.root / "archive/run").exists() or not (course.root / "logs/run").exists()
 
 
 def test_an_undisturbed_run_leaves_nothing_to_recover(course) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from autopack.io import copying, moves
+from autopack.locks.errors import Fenced
 from tests.support.moves import files, in_child, make, move, plan, recover, terms, tree
 
 NOBODY = 65534
@@ -165,17 +166,17 @@ def test_a_source_that_cannot_be_removed_leaves_no_copy(two_filesystems) -> None
 def test_a_file_that_somebody_writes_does_not_cross(two_filesystems) -> None:
     root = two_filesystems()
     (root / "a.log").write_bytes(b"one\n")
+    if not leases_work(root / "a.log"):
+        pytest.skip("no leases on this filesystem")
     with open(root / "a.log", "ab"):
-        if not leases(root / "a.log"):
-            pytest.skip("no leases on this filesystem")
         assert statuses(move(root, ("a.log", "archive/a.log"))) == ["locked"]
     assert files(root) == {"a.log": b"one\n"}
     assert statuses(move(root, ("a.log", "archive/a.log"))) == ["moved"]
 
 
-def leases(path: Path) -> bool:
-    """Return whether an open writer shows."""
-    with open(path, "rb") as file:
+def leases_work(path: Path) -> bool:
+    """Return whether the filesystem tells of open writers."""
+    with open(path, "rb") as file, open(path, "ab"):
         try:
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except BlockingIOError:
@@ -185,9 +186,9 @@ def leases(path: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("moment", range(1, 5))
-def test_a_file_that_changes_while_it_crosses_is_not_lost(two_filesystems, moment) -> None:
-    """It is written to before each of the changes of a name that a crossing takes."""
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_a_file_that_changes_while_it_crosses_stays_with_the_change(two_filesystems, moment):
+    """Before the first try, before the copy gets its name, before the original loses its own."""
     root = two_filesystems()
     (root / "a.md").write_bytes(b"alpha")
     planned = plan(root, ("a.md", "archive/a.md"))
@@ -197,19 +198,77 @@ def test_a_file_that_changes_while_it_crosses_is_not_lost(two_filesystems, momen
     def fence():
         entered.append(1)
         if len(entered) == moment:
-            for path in (root / "a.md", *root.glob(".autopack-move-*")):
-                if path.exists():
-                    path.write_bytes(b"alpha, edited")
+            (root / "a.md").write_bytes(b"alpha, edited")
         yield
 
-    if moment < 3:
-        (end,) = make(root, planned, fence=fence)
-        assert end.status == "changed"
-        assert files(root) == {"a.md": b"alpha, edited"}
-    else:
-        (end,) = make(root, planned)
-        assert end.status == "moved"
+    assert statuses(make(root, planned, fence=fence)) == ["changed"]
+    assert files(root) == {"a.md": b"alpha, edited"}
     assert recover(root) == []
+
+
+@pytest.mark.parametrize("moment", [4, 5])
+def test_a_folder_that_changes_while_it_is_removed_loses_nothing(two_filesystems, moment) -> None:
+    """Something new comes in before its first, or its second, file is removed."""
+    root = two_filesystems()
+    (root / "run").mkdir()
+    for name in "12":
+        (root / f"run/{name}").write_bytes(name.encode())
+    entered = []
+
+    @contextmanager
+    def fence():
+        entered.append(1)
+        if len(entered) == moment:
+            (folder,) = root.glob(".autopack-move-*.old")
+            (folder / "late").write_bytes(b"late")
+        yield
+
+    (end,) = make(root, plan(root, ("run", "archive/run")), fence=fence)
+    assert end.status == "needs_manual"
+    assert "archive/run" in end.detail
+    assert files(root) == {"archive/run/1": b"1", "archive/run/2": b"2", "run/late": b"late"}
+    assert recover(root) == []
+
+
+def test_nobody_can_write_to_what_is_being_removed(two_filesystems) -> None:
+    root = two_filesystems()
+    (root / "a.md").write_bytes(b"alpha")
+    refused = []
+
+    @contextmanager
+    def fence():
+        for path in root.glob(".autopack-move-*"):
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            except BlockingIOError:
+                refused.append(path)
+        yield
+
+    if not leases_work(root / "a.md"):
+        pytest.skip("no leases on this filesystem")
+    assert statuses(make(root, plan(root, ("a.md", "archive/a.md")), fence=fence)) == ["moved"]
+    assert len(refused) == 1
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 4])
+def test_a_lock_lost_in_the_middle_of_a_crossing_stops_it(two_filesystems, moment) -> None:
+    root = two_filesystems()
+    (root / "a.md").write_bytes(b"alpha")
+    entered = []
+
+    @contextmanager
+    def fence():
+        entered.append(1)
+        if len(entered) >= moment:
+            raise Fenced("the lock was broken")
+        yield
+
+    with pytest.raises(Fenced):
+        make(root, plan(root, ("a.md", "archive/a.md")), fence=fence)
+    assert set(files(root).values()) == {b"alpha"}
+    (done,) = recover(root)
+    assert done.verdict == ("not_happened" if moment < 3 else "completed")
+    assert len(files(root)) == 1
 
 
 def test_what_the_other_place_does_not_hold_is_not_removed(root) -> None:
