@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from autopack.errors import AutopackError
@@ -228,20 +229,23 @@ def repair(tidying: Tidying, written: list[str]) -> None:
         if what == "a required folder":
             make_folder(tidying.root, path, lambda: fence("archive"))
         else:
-            data = empty_ledger(path.rpartition("/")[2])
+            data = empty_ledger(path.rpartition("/")[2], tidying.now)
             replace_file(tidying.root, path, None, data, lambda: fence("docs"))
         written.append(path)
 
 
-def empty_ledger(name: str) -> bytes:
-    """Return a ledger without entries."""
+def empty_ledger(name: str, now: datetime) -> bytes:
+    """Return a ledger without entries, whose blocks say so."""
+    from autopack.io.files import ledger_file
     from autopack.sot.compose import skeleton
     from autopack.sot.ledgers import BY_STEM
+    from tasks.counts_pages import Pages
 
     stem, _, ending = name.partition(".")
     ledger = BY_STEM.get(stem)
     if ledger is not None and ledger.prefix:
-        return skeleton(ledger)
+        bare = Pages((ledger_file(ledger, skeleton(ledger)),), {})
+        return bare.mended(now).ledgers[0].data
     if ending == "json":
         return b'{\n  "rules": []\n}\n' if stem == "LEARNED_RULES" else b"{}\n"
     return f"# {stem.replace('_', ' ').capitalize()}\n".encode()

@@ -47,7 +47,9 @@ def walk_archive(tidying: Tidying) -> Archive:
 def decide_pages(tidying: Tidying, archive: Archive, counting: Counting, cursor: str) -> None:
     """Decide about every page of the archive, beginning behind the last run's cursor."""
     known = {ident for file in counting.pages.counted for ident in file.census.defined}
-    pages = [i.path for i in archive.files if i.kind == "file" and i.path.lower().endswith(".md")]
+    below = tidying.place.path("archive/")
+    files = tidying.foreseen(item.path for item in archive.files if item.kind == "file")
+    pages = sorted(p for p in files if p.lower().endswith(".md") and p.startswith(below))
     archive.fates, archive.left, archive.cursor = [], 0, ""
     ordered = after(pages, cursor)
     for number, path in enumerate(ordered):
@@ -63,7 +65,7 @@ def _head(tidying: Tidying, path: str) -> bytes:
     """Return how a page begins; of one that cannot be read, nothing."""
     from autopack.io.files import read_head
 
-    return read_head(tidying.root, path)
+    return read_head(tidying.root, tidying.now_at(path))
 
 
 def superseding(archive: Archive, ready: set[str]) -> list[Decision]:
@@ -84,7 +86,8 @@ def plan_index(tidying: Tidying) -> tuple[str, bytes | None, bytes]:
     folder = tidying.place.path("archive")
     path = f"{folder}/{archive_index.NAME}"
     files, _ = walk(tidying.root, folder)
-    names = [item.path for item in files if item.path != path]
+    there = tidying.foreseen(item.path for item in files)
+    names = [name for name in there if name != path and name.startswith(f"{folder}/")]
     old = read_page(tidying.root, path)
     if not names and old is None:
         return path, None, b""
@@ -111,7 +114,7 @@ def plan_empty(tidying: Tidying) -> list[str]:
 
     files, folders = walk(tidying.root, tidying.place.path("archive"))
     used = {tidying.place.path(folder) for folder in tidying.config.folders}
-    used |= {item.path for item in files}
+    used |= tidying.foreseen(item.path for item in files)
     above: set[str] = set()
     for path in used:
         while "/" in path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
 
 from autopack.errors import Refused, UsageError
 from autopack.report import Finding
 from autopack.tidy.consolidate import Fate, mark, text_of, title_of
+from autopack.tidy.routing import beside
 from tasks import policy
 from tasks.counts_session import Counting, Wish
 from tasks.engine import task
@@ -45,15 +47,27 @@ def plan_entries(
         new = sum(ident != "" for ident in made.values())
         if tidying.out_of_time() or new >= MOST_ENTRIES:
             return made, told, len(waiting) - number
-        data = read_page(tidying.root, fate.path)
+        data = read_page(tidying.root, tidying.now_at(fate.path))
         if data is None:
             continue
+        fate = _with_a_free_place(tidying, archive, fate, data)  # noqa: PLW2901
         try:
             made[fate.path] = _entry(counting, fate, data)
         except (Refused, UsageError) as error:
             told.append(as_finding(error, fate.path))
     counting.planned = counting.planned.mended(counting.now)
     return made, told, 0
+
+
+def _with_a_free_place(tidying: Tidying, archive: Archive, fate: Fate, data: bytes) -> Fate:
+    """Return the fate with the destination that its entry names: the page must find it free."""
+    from autopack.io.listing import exists
+
+    if not exists(tidying.root, fate.destination):
+        return fate
+    moved = replace(fate, destination=beside(fate.destination, sha256(data).hexdigest()))
+    archive.fates[archive.fates.index(fate)] = moved
+    return moved
 
 
 def _entry(counting: Counting, fate: Fate, data: bytes) -> str:

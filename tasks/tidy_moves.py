@@ -50,7 +50,7 @@ def _planned(tidying: Tidying, phase: str, decision: Decision) -> Move | None:
 
     path, to = decision.item.path, decision.destination
     try:
-        identity = identify(tidying.root, path)
+        identity = identify(tidying.root, tidying.now_at(path))
     except FileNotFoundError:  # it went away since it was looked at
         return None
     except OSError as error:
@@ -115,8 +115,9 @@ def carry_out(tidying: Tidying, phase: Phase, moves: list[Move], written: list[s
     tidying.plan += moves
     phase.planned += len(moves)
     if not tidying.wish.execute:
-        foreseen = foresee(tidying, moves)
-        tidying.outcomes += [o for o in foreseen if o.status != "moved"]
+        real = [move for move in moves if move.source not in tidying.shown_at]
+        tidying.outcomes += [o for o in foresee(tidying, real) if o.status != "moved"]
+        tidying.shown_at |= {move.destination: move.source for move in moves}
         phase.status = "planned" if moves else phase.status
         return
     opened(tidying)  # before anything moves: what does not go must have its place

@@ -126,6 +126,7 @@ def consolidate(report: Report, tidying: Tidying) -> None:
         cursor = tidy_archive.read_cursor(tidying)
         archive = tidying.archive = tidy_archive.walk_archive(tidying)
         counting = tidy.read_counts(tidying)
+        tidying.counting = None if tidying.wish.execute else counting
         tidy_archive.decide_pages(tidying, archive, counting, cursor)
         tidying.seen.fates = archive.fates
         ready = _entries(report, tidying, phase, archive, counting)
@@ -200,7 +201,7 @@ def readme(report: Report, tidying: Tidying) -> None:
     def work(phase: Phase) -> None:
         from tasks.counts_report import diff_text
 
-        counting = tidying.counting = tidy.read_counts(tidying)
+        counting = tidying.counting = tidying.counting or tidy.read_counts(tidying)
         change = tidy.readme_change(counting)
         if change is None:
             return

@@ -37,6 +37,8 @@ def describe(report: Report, tidying: Tidying) -> None:
         "held_back": [_undecided(d) for d in tidying.seen.held],
         "pages": [vars(f) for f in tidying.seen.fates if f.kind != "keep"],
         "queue": tidying.queue_counts,
+        "entries": {path: ident for path, ident in tidying.entries.items() if ident},
+        "removed": tidying.seen.removed, "readme": tidying.readme_text.splitlines(),
     }  # fmt: skip
     if tidying.seen.duplicates:
         report.extra["ledger_duplicates"] = [vars(twin) for twin in tidying.seen.duplicates]

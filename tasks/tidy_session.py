@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -134,6 +134,7 @@ class Tidying:
         self.outcomes: list[Outcome] = []
         self.taken: set[str] = set()
         self.large: list[str] = []
+        self.shown_at: dict[str, str] = {}
         self.findings: list[Finding] = []
         self.next_steps: list[NextStep] = []
         self.seen = Seen()
@@ -221,6 +222,20 @@ class Tidying:
                 yield held
             finally:
                 self.held = None
+
+    def now_at(self, path: str) -> str:
+        """Return where a file is that a dry run has in another place in its plan."""
+        while path in self.shown_at:
+            path = self.shown_at[path]
+        return path
+
+    def foreseen(self, paths: Iterable[str]) -> set[str]:
+        """Return the files there would be after what a dry run has planned."""
+        found = set(paths)
+        for move in () if self.wish.execute else self.plan:
+            found.discard(move.source)
+            found.add(move.destination)
+        return found
 
     def out_of_time(self) -> bool:
         """Return whether the rest is left to a later run."""

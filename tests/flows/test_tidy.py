@@ -194,6 +194,7 @@ def test_repair_creates_what_is_missing_and_nothing_else(tidy: Tidy, workspace: 
     assert json.loads(after["docs/PROJECT_INDEX.json"]) == {}
     assert b"## INDEX" in after["docs/DEBUG_LOG.md"]
     assert "structure_missing" not in codes(done)
+    assert b"**Summary**: 0 debug entries" in after["docs/DEBUG_LOG.md"]
 
 
 # --- ledgers ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from autopack.io.locks import MultiLock, Owner
 from autopack.report import Report
 from tasks import tidy_phases
 from tasks.tidy_session import Tidying, Wish
+from tests.support.process import Finished
 from tests.support.tidy import Tidy, codes, commands, deadline, runner, untidy_files
 
 
@@ -66,6 +68,35 @@ def test_a_full_run_consolidates_the_archive(tidy: Tidy, inbox: Path) -> None:
     assert not (inbox / "archive/empty").exists()
     assert "[IDEA.md](plans/IDEA.md)" in (inbox / "archive/INDEX.md").read_text()
     assert "flows.sot_sync" in commands(done)
+
+
+def test_a_dry_run_shows_what_is_then_done(tidy: Tidy, inbox: Path) -> None:
+    page = inbox / "PHASE9_COMPLETION.md"  # routed to the archive, and taken over in the same run
+    page.write_text("# Phase 9\n\nDone.\n")
+    flags = ("--full", "--docs-reduce-to-sot")
+    shown, done = tidy(*flags), tidy(*flags, "--execute")
+    hops = [[(m["source"], m["destination"]) for m in r.report["plan"]] for r in (shown, done)]
+    assert hops[0] == hops[1]
+    assert len([hop for hop in hops[0] if "PHASE9" in hop[0]]) == 2
+    assert shown.report["entries"] == done.report["entries"]
+    assert shown.report["pages"] == done.report["pages"]
+    assert diff(shown) == diff(done)
+    assert shown.report["removed"] == done.report["removed"]
+
+
+def diff(done: Finished) -> list[str]:
+    return [line for line in done.report["readme"] if "Last Updated" not in line][1:]
+
+
+def test_an_entry_names_the_place_that_its_page_really_has(tidy: Tidy, inbox: Path) -> None:
+    taken = inbox / "archive/superseded/reports/STORAGE_COMPLETION.md"
+    taken.parent.mkdir(parents=True)
+    taken.write_text("another\n")
+    tidy("--execute")
+    history = (inbox / "docs/BUILD_HISTORY.md").read_text()
+    named = re.findall(r"Taken over from `(.*)` \(sha", history)
+    assert [(inbox / path).read_text() for path in named] == ["# Storage is done\n\nIt works.\n"]
+    assert taken.read_text() == "another\n"
 
 
 def test_ledgers_without_a_new_entry_keep_every_byte(tidy: Tidy, inbox: Path) -> None:

@@ -36,8 +36,11 @@ def test_dry_runs_write_nothing_and_agree_with_a_person(tidy, corpus_copy: Path)
     assert quick["counts"]["planned_moves"] == 0, "the root is in order"
     assert quick["counts"]["held_back"] == 34
     assert Counter(m["rule"] for m in full["plan"]) == {
-        "docs-reports": 19, "docs-plans": 12, "docs-pages": 3
+        "docs-reports": 19, "docs-plans": 12, "docs-pages": 3,
+        "builds-in-the-ledger": 9, "reports-in-the-ledger": 7, "completed-work": 1,
     }  # fmt: skip
+    assert list(full["entries"].values()) == ["BUILD-164"]
+    assert sum(page["kind"] == "undecided" for page in full["pages"]) == 19
     assert not [f for f in full["findings"] if f["severity"] == "error"]
 
 
