@@ -159,16 +159,28 @@ def recover(tidying: Tidying) -> list[Recovered]:
 
 def put_back(tidying: Tidying, phase: Phase, run: str, written: list[str]) -> None:
     """Put back what a run has moved, or show what would be."""
-    outcomes = undo_moves(tidying, run) if tidying.wish.execute else foresee_undo(tidying, run)
+    if not tidying.wish.execute:
+        _show_undo(tidying, foresee_undo(tidying, run))
+        phase.planned = len(tidying.plan)
+        phase.status = "planned" if tidying.plan else "done"
+        return
+    outcomes = undo_moves(tidying, run)
     tidying.plan += [outcome.move for outcome in outcomes]
     phase.planned = len(outcomes)
-    if not tidying.wish.execute:
-        tidying.outcomes += [o for o in outcomes if o.status != "moved"]
-        phase.status = "planned" if outcomes else "done"
-        return
     tidying.outcomes += outcomes
     written += [o.move.destination for o in outcomes if o.status == "moved"]
     count(phase, outcomes)
+
+
+def _show_undo(tidying: Tidying, outcomes: list[Outcome]) -> None:
+    """Plan what would go back; a file that the run moved twice goes back in two steps."""
+    back: set[str] = set()
+    for outcome in outcomes:
+        if outcome.status == "moved" or outcome.move.source in back:
+            back.add(outcome.move.destination)
+            tidying.plan.append(outcome.move)
+        else:
+            tidying.outcomes.append(outcome)
 
 
 @task(**policy.READ)

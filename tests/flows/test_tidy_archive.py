@@ -82,6 +82,11 @@ def test_a_dry_run_shows_what_is_then_done(tidy: Tidy, inbox: Path) -> None:
     assert shown.report["pages"] == done.report["pages"]
     assert diff(shown) == diff(done)
     assert shown.report["removed"] == done.report["removed"]
+    back = tidy("--undo", done.report["run"])
+    assert back.report["not_moved"] == []
+    assert [(m["destination"], m["source"]) for m in back.report["plan"]] == hops[1][::-1]
+    assert tidy("--undo", done.report["run"], "--execute").report["not_moved"] == []
+    assert page.read_text() == "# Phase 9\n\nDone.\n"
 
 
 def diff(done: Finished) -> list[str]:
