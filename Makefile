@@ -47,6 +47,7 @@ check: $(READY) ## What CI runs: lint, format, types, imports, this repository's
 	$(PY) -m flows.sot_counts --strict
 	$(PY) -m flows.doc_links --check-anchors
 	$(PY) -m flows.doc_links --deep --strict
+	$(PY) -m flows.tidy --quick --strict
 	@$(MAKE) --no-print-directory test
 
 bench: $(READY) ## Print every ratio against its baseline, measured in the same run

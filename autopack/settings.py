@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote, unquote_plus
 
 from autopack.errors import UsageError
+from autopack.state_files import DATABASE, INDEXES
 
-SQLITE_FILE = "autopack.db"
 SHORTEST = 4
 """Characters a secret must have to be taken out of running text."""
 _SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey", re.I)
@@ -72,7 +72,7 @@ def database_target(flag: str | None, root: Path, env: Mapping[str, str] | None 
     for value, source in ((flag, "--database-url"), (env.get("DATABASE_URL"), "DATABASE_URL")):
         if value:
             return Target(_database_url(value, source, root), mask(value), source)
-    path = root / SQLITE_FILE
+    path = root / DATABASE
     return Target(f"sqlite:///{path}", f"sqlite:///{path}", "default (DATABASE_URL is unset)")
 
 
@@ -104,7 +104,7 @@ def qdrant_target(
     env = os.environ if env is None else env
     for value, source in ((flag, "--qdrant-host"), (env.get("QDRANT_HOST"), "QDRANT_HOST")):
         if value == "embedded":
-            return Target(str(root / ".autonomous_runs/_index/qdrant"), "embedded", source)
+            return Target(str(root / INDEXES / "qdrant"), "embedded", source)
         if value:
             url = _qdrant_url(value, source)
             return Target(url, mask(url), source, env.get("QDRANT_API_KEY") or None)

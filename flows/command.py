@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_
 
 from autopack.errors import MEANINGS, ExitCode
 from autopack.settings import mask, redact
-from tasks.engine import plain
+from tasks.engine import completed, plain
 from tasks.marks import Between, Flags, Positional, Remainder
 
 ENGINES = ("auto", "server", "temporary", "direct")
@@ -45,7 +45,7 @@ def parse(flows: Sequence[Callable[..., Any]], argv: Sequence[str]) -> Command:
     rest = _remainder(fn, words)
     values = {**vars(parser.parse_args(words)), **rest}
     engine, form = values.pop("engine"), values.pop("format")
-    return Command(fn, values, engine, form)
+    return Command(fn, completed(fn, values), engine, form)
 
 
 def _remainder(fn: Any, words: list[str]) -> dict[str, Any]:

@@ -59,16 +59,21 @@ def _judged_prefix(finding: Finding, strict: bool) -> Finding:
 @task(**policy.READ)
 def plan(counting: Counting, wish: Wish | None) -> Entry | None:
     """Plan the new entry, if one was asked for, and true blocks; return what the entry is."""
-    entry = _add(counting, wish) if wish else None
+    entry = add(counting, wish) if wish else None
     counting.planned = counting.planned.mended(counting.now)
     return entry
 
 
-def _add(counting: Counting, wish: Wish) -> Entry:
+def add(counting: Counting, wish: Wish) -> Entry:
+    """Put a new entry into what is planned, with the next free id.
+
+    Raises:
+        Refused: The ledger has conflict markers or no INDEX, or the entry would not be read back.
+    """
     from autopack.io.files import ledger_file
     from autopack.sot import compose
 
-    ledger, pages = wish.ledger, counting.pages
+    ledger, pages = wish.ledger, counting.planned
     here = {file.ledger.path: file for file in pages.counted}
     file = here.get(ledger.path)
     if file is None or not file.data.strip():

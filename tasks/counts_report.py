@@ -10,6 +10,7 @@ from autopack.report import Finding, NextStep, Report
 from autopack.sot.drift import required
 from tasks.counts_pages import Pages
 from tasks.counts_session import Counting, Wish
+from tasks.events import emit
 
 if TYPE_CHECKING:
     from autopack.sot.compose import Entry
@@ -54,9 +55,17 @@ def plan_text(counting: Counting, entry: Entry | None, execute: bool) -> str:
     changes = counting.changes()
     diffs = [line for path, (old, new) in changes.items() for line in _diff(path, old or b"", new)]
     if diffs:
-        verb = "Written:" if execute else "To be written with --execute:"
-        parts.append("\n".join([verb, *diffs]))
+        parts.append(_changes(diffs, execute))
     return "\n\n".join(parts)
+
+
+def diff_text(path: str, old: bytes, new: bytes, *, execute: bool) -> str:
+    """Return the lines of one file that change, old and new."""
+    return _changes(_diff(path, old, new), execute)
+
+
+def _changes(diffs: Iterable[str], execute: bool) -> str:
+    return "\n".join(["Written:" if execute else "To be written with --execute:", *diffs])
 
 
 def next_step(report: Report, planned: bool, wish: Wish | None) -> None:
@@ -99,19 +108,6 @@ def _lines(data: bytes) -> list[str]:
 
 def emit_drift(counting: Counting, findings: Iterable[Finding]) -> None:
     """Tell Prefect that something drifted, inside a flow run; elsewhere nobody listens."""
-    from autopack.io.git import checkout_id
-    from tasks.engine import inside_prefect
-
     codes = sorted({f.code for f in findings if f.code.partition("_")[0] in _DRIFTS})
-    if not codes or not inside_prefect():
-        return
-    from prefect.events import emit_event
-
-    emit_event(
-        EVENT,
-        resource={
-            "prefect.resource.id": f"autopack.workspace.{checkout_id(counting.root)}",
-            "prefect.resource.name": counting.root.name,
-        },
-        payload={"codes": codes, "workspace": str(counting.root)},
-    )
+    if codes:
+        emit(EVENT, counting.root, {"codes": codes})

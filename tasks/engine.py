@@ -167,18 +167,23 @@ class FlowOptions:
 
     prefect: dict[str, Any]
     direct_when: Callable[[Mapping[str, Any]], bool]
+    max_seconds: Callable[[Mapping[str, Any]], float | None] = lambda _values: None
 
 
 def flow(
-    *, direct_when: Callable[[Mapping[str, Any]], bool] = lambda _values: False, **options: Any
+    *,
+    direct_when: Callable[[Mapping[str, Any]], bool] = lambda _values: False,
+    max_seconds: Callable[[Mapping[str, Any]], float | None] = lambda _values: None,
+    **options: Any,
 ) -> Callable[[Callable[P, Report]], Callable[P, Report]]:
     """Return a decorator: a Prefect Flow where Prefect is already imported, else the function.
 
     `direct_when(values)` true means: with no server at hand, do not start one for this call.
+    `max_seconds(values)` is the deadline where none is given and it depends on the other values.
     """
 
     def wrap(fn: Callable[P, Report]) -> Callable[P, Report]:
-        setattr(fn, "flow_options", FlowOptions(options, direct_when))  # noqa: B010
+        setattr(fn, "flow_options", FlowOptions(options, direct_when, max_seconds))  # noqa: B010
         return as_prefect(fn) if "prefect" in sys.modules else fn
 
     return wrap
@@ -192,6 +197,13 @@ def plain(fn: Any) -> Callable[..., Report]:
 def options_of(fn: Any) -> FlowOptions:
     """Return what `flow(...)` was given for this function."""
     return getattr(plain(fn), "flow_options", FlowOptions({}, lambda _values: False))
+
+
+def completed(fn: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a call, with the deadline that they imply."""
+    if "max_seconds" not in values or values["max_seconds"] is not None:
+        return dict(values)
+    return {**values, "max_seconds": options_of(fn).max_seconds(values)}
 
 
 def flow_name(fn: Any) -> str:
@@ -239,7 +251,7 @@ def _run_under_prefect(inner: Callable[..., Any], values: dict[str, Any]) -> Run
     run = current()
     if run is None or run.flow != flow_name(inner) or run.report is not None:
         protect(values)
-        run = Run(flow_name(inner), dict(values), engine="server")
+        run = Run(flow_name(inner), completed(inner, values), engine="server")
     run.flow_run_id = flow_run.id
     return run
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from autopack.deadline import Deadline
+from autopack.globs import anchored
 from autopack.links.baseline import fingerprints
 from autopack.links.history import History
-from autopack.links.ignore import NAVIGATION, anchored
+from autopack.links.ignore import NAVIGATION
 from autopack.links.model import Page
 from autopack.links.resolve import Judge
 from autopack.links.tree import Tree, is_markdown, tree_of

@@ -19,6 +19,7 @@ from autopack.locks.names import RANKS
 from autopack.locks.record import Record
 from autopack.locks.verdict import Kind
 from autopack.report import Finding, Report, Severity
+from autopack.state_files import LOCKS
 from tasks import policy, server
 from tasks.engine import task
 from tasks.locking import lease_of
@@ -143,7 +144,7 @@ def describe(report: Report, looked: Looked) -> None:
 def _finding(root: Path, seen: Seen) -> Finding:
     kind = seen.verdict.kind
     code = f"lock_{kind.value.lower().replace('-', '_')}"
-    path = f".autonomous_runs/.locks/{seen.name}"
+    path = f"{LOCKS}/{seen.name}"
     words = f"{seen.name}: {seen.verdict.why}"
     return Finding(code, _SEVERITY[kind], path, None, words, break_command(seen, root))
 

@@ -31,6 +31,10 @@ class PageWriter:
         with holding("docs", root=self.root, deadline=self.deadline) as self._held:
             yield
 
+    def lend(self, held: Held) -> None:
+        """Write under locks that a larger run holds; `docs` is among them."""
+        self._held = held
+
     def fence(self) -> AbstractContextManager[None]:
         """Return the block in which a file may take its name."""
         assert self._held

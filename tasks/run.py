@@ -16,6 +16,7 @@ from typing import Any
 from autopack.errors import AutopackError, ExitCode
 from autopack.report import Report
 from autopack.settings import redact
+from autopack.state_files import REPORTS
 from tasks.timing import ALARM_GRACE_S, Budget, out_of_time, time_limit
 
 _COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?=\s|$)")
@@ -185,7 +186,7 @@ def _write_traceback(run: Run, error: BaseException) -> str:
 
     text = redact("".join(traceback.format_exception(error)))
     name = f"traceback-{run.flow}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.txt"
-    folder = run.workspace / ".autonomous_runs" / "reports"
+    folder = run.workspace / REPORTS
     try:
         if not (run.execute and (run.workspace / "docs").is_dir()) and not folder.is_dir():
             raise NotADirectoryError(folder)  # a dry run creates no directory

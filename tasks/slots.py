@@ -22,6 +22,8 @@ RENEW_S = 15.0
 ASK_S = 5.0
 """Longest wait for one answer."""
 _POLL_S = 0.5
+BUSY = 503
+"""What Prefect answers while its own database is locked; it means: ask again."""
 _LIMITS = "/v2/concurrency_limits"
 _LATE = f"its Prefect lease was not renewed for {LEASE_S:g} s"
 _OVER = {"CANCELLING", "CANCELLED"}
@@ -131,7 +133,7 @@ class Slots:
             body["holder"] = {"type": "flow_run", "id": self.flow_run_id}
         until = max(until, time.monotonic() + 1)  # an answer that is on its way is waited for
         status, found = ask(self.url, f"{_LIMITS}/increment-with-lease", until, body)
-        if status == 423:
+        if status == 423 or (status == BUSY and time.monotonic() < until - 1):
             return None
         if status != 200:
             raise Unreachable(
@@ -178,6 +180,10 @@ def release(url: str, lease: str) -> bool:
     """
     until = time.monotonic() + ASK_S
     try:
-        return ask(url, f"{_LIMITS}/decrement-with-lease", until, {"lease_id": lease})[0] < 300
+        while True:
+            status, _ = ask(url, f"{_LIMITS}/decrement-with-lease", until, {"lease_id": lease})
+            if status != BUSY or time.monotonic() >= until - _POLL_S:
+                return status < 300
+            time.sleep(_POLL_S)
     except Unreachable:
         return False

@@ -21,8 +21,9 @@ from typing import Any, Literal
 
 from autopack.errors import Busy, Unreachable
 from autopack.io.replace import sync_folder
+from autopack.state_files import AUDIT
 
-AUDIT_FILE = ".autonomous_runs/audit.jsonl"
+AUDIT_FILE = AUDIT
 FIRST = "0" * 64
 _BLOCK = 65536
 

@@ -78,3 +78,12 @@ def read_page(root: Path, name: str) -> bytes | None:
         raise Unreachable(
             f"{name}: {error.strerror}", next_step=f"make {name} a readable file"
         ) from None
+
+
+def read_head(root: Path, name: str, size: int = 4096) -> bytes:
+    """Return how a file begins; of one that is not there or cannot be read, nothing."""
+    try:
+        with (root / name).open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""

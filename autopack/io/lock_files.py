@@ -24,8 +24,9 @@ from autopack.io.lock_processes import look
 from autopack.locks.names import LockName
 from autopack.locks.record import SIZE, Process, Record, decode
 from autopack.locks.verdict import alive
+from autopack.state_files import LOCKS
 
-FOLDER = ".autonomous_runs/.locks"
+FOLDER = LOCKS
 SLOTS = 64
 EMPTY = bytes(SIZE)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
+from autopack.globs import anchored
 from autopack.links.verdict import Category, Verdict
 from autopack.report import Finding
 
@@ -55,13 +56,6 @@ class Rule:
         if "#" in self.glob and "#" not in subject:
             subject += "#" + verdict.target.partition("#")[2]
         return bool(self._target.fullmatch(subject) and self._pages.fullmatch(verdict.page))
-
-
-def anchored(glob: str) -> re.Pattern[str]:
-    """Return the pattern of a whole path: `*` and `?` within a name, `**` across folders."""
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(words.get(piece, re.escape(piece)) for piece in pieces), re.S)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 from autopack.errors import UsageError
 from autopack.links.ignore import KINDS, Rule
 from autopack.links.verdict import Category
+from autopack.state_files import LINK_RULES
 
-OWN = "config/doc_links_ignore.yaml"
+OWN = LINK_RULES
 """Where a workspace keeps its rules: `ignore:`, a list of kind, glob, reason, expires, pages."""
 LEGACY = "config/doc_link_check_ignore.yaml"
 """Where an older checker kept substrings."""

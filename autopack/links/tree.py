@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from autopack.state_files import QUARANTINE, RUNS
+
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 SKIPPED = frozenset({
-    ".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".autonomous_runs",
-    ".autopack-quarantine", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox",
+    ".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", RUNS,
+    QUARANTINE, ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".tox",
     ".import_linter_cache",
 })  # fmt: skip
 """Folders that hold no documentation of anybody's, wherever they stand: no tree has them."""

@@ -60,7 +60,9 @@ def test_what_is_served_is_what_is_deployed(prefect_server: PrefectServer) -> No
     assert every.schedules[0].schedule.cron == "*/15 * * * *"
     assert every.parameters["mode"] == "db-only"
     assert made["look"].schedules == []
-    assert [trigger.expect for trigger in every.triggers] == [{"autopack.sot.drift"}]
+    assert [trigger.expect for trigger in every.triggers] == [
+        {"autopack.sot.drift", "autopack.sot.changed"}
+    ]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])

@@ -19,6 +19,8 @@ BROKEN = b"# I\n\n[gone](GONE.md) [here](BUILD_HISTORY.md) [wrong base](docs/DEB
         ("doc_links", "--nav"),
         ("doc_links", "--deep", "--fix", "certain"),
         ("doc_links", "--nav", "--fix", "certain", "--execute"),
+        ("tidy", "--quick", "--execute"),
+        ("tidy", "--full", "--execute"),
     ],
     ids=" ".join,
 )
@@ -26,6 +28,8 @@ def test_a_run_on_a_server_finds_and_writes_what_a_direct_one_does(
     words, run_flow, make_workspace, prefect_server
 ) -> None:
     files = {**true_files(), "docs/INDEX.md": BROKEN}
+    files["run.log"] = b"x\n"
+    files["archive/reports/CART_COMPLETION.md"] = b"# The cart\n"
     files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
     env = {"PREFECT_API_URL": prefect_server.url, "PREFECT_HOME": str(prefect_server.home)}
     reports, roots = [], []

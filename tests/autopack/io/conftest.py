@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,22 @@ def take(tmp_path: Path) -> Callable[..., MultiLock]:
         return MultiLock(tmp_path, wants, Owner("flow", "run-1", "note"), deadline, **options)
 
     return make
+
+
+@pytest.fixture
+def two_filesystems(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Return `two_filesystems(options) -> Path`: a workspace with a filesystem at `archive/`."""
+    root = tmp_path / "mounted"
+    folder = root / "archive"
+
+    def mount(options: str = "size=8m") -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no filesystem can be mounted here: {done.stderr.strip()}")
+        return root
+
+    yield mount
+    if os.path.ismount(folder):
+        subprocess.run(["umount", str(folder)], check=True)

@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from autopack.errors import UsageError
-from autopack.links.ignore import Rule, anchored, apply
+from autopack.globs import anchored
+from autopack.links.ignore import Rule, apply
 from autopack.links.ignore_files import import_legacy, read_rules
 from autopack.links.verdict import Verdict
 
