@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from autopack.io import no_replace
 from autopack.io.move_journal import JOURNALS, read_journal, unfinished
 from tests.support.move_crashes import Course, judge, judge_at_once, lines_of
 from tests.support.moves import files, in_child, make, plan, recover, tree
@@ -86,6 +91,40 @@ def test_kill_9_at_each_line_of_one_crossing_leaves_it_whole(course, soak_rounds
         judge(before, course.root, pairs)
         explained(course.root, before)
         assert not (course.root / "archive/run").exists() or not (course.root / "logs/run").exists()
+
+
+@pytest.mark.soak
+def test_kill_9_while_a_changed_file_gets_its_place_back(two_filesystems, soak_rounds) -> None:
+    """Two filesystems, two steps for each name; it is written to before it loses its name."""
+    root = two_filesystems()
+    here, there = root / "a.md", root / "archive/a.md"
+
+    def work() -> None:
+        entered: list[int] = []
+
+        @contextmanager
+        def fence() -> Iterator[None]:
+            entered.append(1)
+            if len(entered) == 3:
+                here.write_bytes(b"edited")
+            yield
+
+        no_replace._renameat2 = lambda: None
+        make(root, plan(root, ("a.md", "archive/a.md")), fence=fence)
+
+    back = 0
+    for at in range(1, 10_000, soak_rounds(7, 1)):
+        there.unlink(missing_ok=True)
+        here.write_bytes(b"alpha")
+        shutil.rmtree(root / JOURNALS, ignore_errors=True)
+        if lines_of(work, at):
+            break
+        recover(root)
+        ((name, data),) = files(root).items()
+        assert (name, data) in (("a.md", b"alpha"), ("a.md", b"edited"), ("archive/a.md", b"alpha"))
+        assert os.stat(root / name).st_nlink == 1
+        back += data == b"edited"
+    assert back > 5
 
 
 def test_an_undisturbed_run_leaves_nothing_to_recover(course) -> None:
