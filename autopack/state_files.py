@@ -24,6 +24,7 @@ OLD_TIDY_QUEUE = f"{RUNS}/tidy_pending_moves.json"
 DATABASE = "autopack.db"
 QUARANTINE = ".autopack-quarantine"
 TEMPORARY = ".autopack-*.tmp"
+MOVING = ".autopack-move-*"
 LINK_RULES = "config/doc_links_ignore.yaml"
 TIDY_RULES = "config/tidy.yaml"
 
@@ -50,6 +51,7 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile("preflight.toml", "the checks before a push"),
     StateFile(f"**/{QUARANTINE}", "the quarantine of the storage flows"),
     StateFile(f"**/{TEMPORARY}", "a file on its way to its name"),
+    StateFile(f"**/{MOVING}", "a file or folder on its way to its place"),
     StateFile("**/*.db", "a database"),
     StateFile("**/*.db-*", "a database's journal"),
     StateFile("**/*.sqlite", "a database"),

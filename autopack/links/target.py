@@ -46,7 +46,7 @@ class Target:
 def take_apart(target: str) -> Target:
     """Return a decoded target in its parts."""
     scheme = _SCHEME.match(target)
-    if target.startswith("//") or (scheme and scheme[1].lower() in WEB):
+    if target.startswith("//") or (scheme and _is_web(scheme)):
         host = _HOST.match(target)
         local = host is not None and host[1].lower() in LOCAL
         return Target("local" if local else "web")
@@ -59,6 +59,11 @@ def take_apart(target: str) -> Target:
         return Target("here", "", name, suffix)
     lines = _LINES.fullmatch(path)
     return Target("path", path, name, suffix, _fragment(lines) if lines else "")
+
+
+def _is_web(scheme: re.Match[str]) -> bool:
+    """Return whether what looks like a scheme is one: `a.md:12` is a path with a line."""
+    return scheme[1].lower() in WEB or scheme.string.startswith("//", scheme.end())
 
 
 def without_lines(path: str) -> str:

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.support.gfm_oracle import broken_links
 from tests.support.link_checks import NAV, checker, everything
 from tests.support.process import Finished
-from tests.support.rendered import Oracle
 
 
 @pytest.fixture
@@ -25,9 +25,7 @@ def test_every_broken_link_of_the_real_navigation_is_found(check, corpus):
     """20 of BUILD_HISTORY lead to no file (18 of them to source), 9 in all to no heading."""
     done = check(corpus, "--check-anchors")
     assert done.returncode == 1
-    oracle = Oracle(corpus)
-    for page in NAV:
-        files, anchors = oracle.broken(page)
+    for page, (files, anchors) in broken_links(corpus, *NAV).items():
         mine = [link for link in done.report["links"] if link["path"] == page]
         lost = [x["target"] for x in mine if x["category"] in ("missing_file", "code_ref")]
         assert Counter(map(unquote, lost)) == files
@@ -43,11 +41,10 @@ def test_every_broken_link_of_the_real_navigation_is_found(check, corpus):
 @pytest.mark.corpus
 def test_certain_mends_of_the_real_workspace_lead_where_they_say(check, corpus_copy):
     before = everything(corpus_copy)
-    oracle = Oracle(corpus_copy)
     wanted = check(corpus_copy, "--deep", "--fix", "certain")
     fixes = wanted.report["fixes"]
     pages = sorted({fix["path"] for fix in fixes})
-    were = {page: oracle.broken(page) for page in pages}
+    were = broken_links(corpus_copy, *pages)
     assert len(fixes) == wanted.report["counts"]["certain"] == 332
     assert everything(corpus_copy) == before
 
@@ -57,8 +54,7 @@ def test_certain_mends_of_the_real_workspace_lead_where_they_say(check, corpus_c
     after = everything(corpus_copy)
     assert {name for name in after if before.get(name) != after[name]} == set(pages)
     assert before.keys() == after.keys()
-    for page in pages:
-        files, _ = oracle.broken(page)
+    for page, (files, _) in broken_links(corpus_copy, *pages).items():
         mended = Counter(unquote(fix["old"]) for fix in fixes if fix["path"] == page)
         assert files == were[page][0] - mended
         assert mended <= were[page][0]
@@ -79,13 +75,11 @@ def _without_targets(text: str) -> str:
 @pytest.mark.corpus
 def test_deep_mode_agrees_with_the_rendered_pages_of_the_real_workspace(check, corpus):
     done = check(corpus, "--deep", "--include", "archive/**")
-    oracle = Oracle(corpus)
     mine: dict[str, Counter[str]] = {}
     for link in done.report["links"]:
         if link["kind"] or link["category"] in ("missing_file", "historical_ref"):
             mine.setdefault(link["path"], Counter())[unquote(link["target"])] += 1
-    for page in {link["path"] for link in done.report["links"]}:
-        files, anchors = oracle.broken(page)
+    for page, (files, anchors) in broken_links(corpus).items():
         lost = [x["target"] for x in done.report["links"]
                 if x["path"] == page and x["category"] == "missing_anchor"]  # fmt: skip
         assert Counter(map(unquote, lost)) == anchors, page

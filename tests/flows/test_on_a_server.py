@@ -19,7 +19,7 @@ BROKEN = b"# I\n\n[gone](GONE.md) [here](BUILD_HISTORY.md) [wrong base](docs/DEB
         ("doc_links", "--nav"),
         ("doc_links", "--deep", "--fix", "certain"),
         ("doc_links", "--nav", "--fix", "certain", "--execute"),
-        ("tidy", "--quick", "--execute"),
+        ("tidy", "--quick", "--execute", "--max-seconds", "60"),
         ("tidy", "--full", "--execute"),
     ],
     ids=" ".join,

@@ -207,10 +207,10 @@ def test_a_stuck_run_ends_at_its_deadline_and_is_closed(
     prefect_server: PrefectServer, workspace: Path
 ) -> None:
     env = prefect_server.env(TOY="c")
-    child = start(workspace, "--engine", "server", "--max-seconds", "8", env=env)
+    child = start(workspace, "--engine", "server", "--max-seconds", "15", env=env)
     code, report, err = finish(child)
     assert code == report["exit_code"] == 3
-    assert err.startswith("toy: --max-seconds 8 ran out")
+    assert err.startswith("toy: --max-seconds 15 ran out")
     leftovers.sweep(prefect_server.url, limit=20)
     assert prefect_server.run_of(workspace)["state_type"] == "CRASHED"
 

@@ -45,6 +45,8 @@ def said(page: str, target: str) -> str:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
+        ("chrome://tracing", "external_url"),
+        ("git+https://example.org/x.git", "external_url"),
         ("guide/one.md", "fine"),
         ("./guide/../INDEX.md", "fine"),
         ("../src/app/main.py#L10-L20", "fine"),
