@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,19 +27,30 @@ def walk(checking: Checking) -> None:
     checking.tree = read_tree(checking.root, checking.deadline)
 
 
+def open_library(checking: Checking) -> None:
+    """Read pages through the cache from now on, with progress where somebody can see it."""
+    from tasks.links_library import Library
+    from tasks.publish import Progress
+
+    checking.library = Library(checking, Progress("doc-links-reading", "reading pages"))
+
+
 @task(**policy.READ)
 def read(checking: Checking) -> None:
-    """Read the pages to check, and those whose fragments they name."""
+    """Read the pages to check, and those whose fragments they name; a library reads them itself."""
     from autopack.io.tree import look_up
     from autopack.links.resolve import fragment_files, hidden_paths
 
     checking.data = {}
+    if checking.library:
+        checking.library.read(checking.wish.pages(checking.tree))
+        return
     checking.sources = _read(checking, checking.wish.pages(checking.tree))
     sources = checking.sources.values()
     hidden = {path for page in sources for path in hidden_paths(page)}
     checking.tree = checking.tree.with_files(look_up(checking.root, hidden))
     named = {file for page in sources for file in fragment_files(checking.tree, page)}
-    checking.pages = checking.sources | _read(checking, named - checking.sources.keys())
+    checking.pages = {**checking.sources, **_read(checking, named - checking.sources.keys())}
 
 
 def _read(checking: Checking, names: Iterable[str]) -> dict[str, Page]:
@@ -56,12 +68,29 @@ def _read(checking: Checking, names: Iterable[str]) -> dict[str, Page]:
 
 
 @task(**policy.READ)
+def confirm(checking: Checking) -> None:
+    """Read again with the parser what the scanner read and has something to tell."""
+    assert checking.library
+    checking.library.confirm()
+
+
+@task(**policy.IDEMPOTENT_WRITE)
+def keep(checking: Checking) -> None:
+    """Keep what was read for the next scan; a cache that cannot be written costs only time."""
+    assert checking.library
+    checking.library.keep()
+
+
+@task(**policy.READ)
 def judge(checking: Checking) -> None:
     """Judge every link, and in a deep scan every path in code; then apply the ignore rules.
 
     What is lost is looked for in git's history, if that is wanted.
     """
-    found = [verdict for page in checking.sources.values() for verdict in _about(checking, page)]
+    if checking.library:
+        found = checking.library.verdicts()
+    else:
+        found = [v for page in checking.sources.values() for v in _about(checking, page)]
     if checking.wish.asks_git and any(map(is_lost, found)):
         found = _remembered(checking, found)
     rules, told = _rules(checking)
@@ -90,6 +119,8 @@ def _about(checking: Checking, page: Page) -> list[Verdict]:
 def _remembered(checking: Checking, verdicts: list[Verdict]) -> list[Verdict]:
     from autopack.io.renames import read_history
 
+    if checking.history is None and checking.library:
+        checking.history = checking.library.history()
     if checking.history is None:
         checking.history = read_history(checking.root, checking.deadline)
     history, tree = checking.history, checking.tree
@@ -182,12 +213,14 @@ def plan(checking: Checking) -> None:
     if trusted is None:
         return
     checking.mended = {}
-    for name, page in checking.sources.items():
+    meant: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in checking.verdicts:
+        if verdict.meant(trusted):
+            meant[verdict.page].append(verdict)
+    for name, verdicts in sorted(meant.items()):
         checking.deadline.check(f"planning {name}")
-        verdicts = [v for v in checking.verdicts if v.page == name and v.meant(trusted)]
-        if verdicts:
-            done = mend(page, checking.data[name], verdicts, _judging(checking), trusted)
-            checking.mended[name] = done
+        page, data = checking.sources[name], checking.bytes_of(name)
+        checking.mended[name] = mend(page, data, verdicts, _judging(checking), trusted)
 
 
 def _judging(checking: Checking) -> Leads:

@@ -65,18 +65,21 @@ def tables(verdicts: Sequence[Verdict]) -> list[Table]:
 
 def counts(checking: Checking) -> dict[str, object]:
     """Return how much was checked, and how much of each category there is to say."""
-    pages = checking.sources.values()
-    links = [link for page in pages for link in page.links]
-    anchors = sum(1 for link in links if take_apart(link.target).fragment)
+    links, anchors = checking.library.size() if checking.library else _size(checking)
     return {
         "files": len(checking.sources),
-        "links": len(links),
+        "links": links,
         "anchors": anchors,
         "categories": dict(Counter(verdict.category for verdict in checking.verdicts)),
         "certain": sum(1 for verdict in checking.verdicts if verdict.certain),
         "ignored": checking.ignored,
         "known": sum(known for _, _, known in checking.marked()),
     }
+
+
+def _size(checking: Checking) -> tuple[int, int]:
+    links = [link for page in checking.sources.values() for link in page.links]
+    return len(links), sum(1 for link in links if take_apart(link.target).fragment)
 
 
 def _strictly(finding: Finding, wish: Wish) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import posixpath
-import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from urllib.parse import quote
 
 from autopack.links.anchors import slug
@@ -73,7 +73,12 @@ def relative(page: str, path: str) -> str:
 
 def _encoded(text: str, safe: str) -> str:
     """Percent-encode ASCII that Markdown or HTML could read otherwise; letters stay readable."""
-    return re.sub(r"[\x00-\x7f]", lambda match: quote(match[0], safe=safe), text)
+    return text.translate(_table(safe))
+
+
+@cache
+def _table(safe: str) -> dict[int, str]:
+    return {code: quote(chr(code), safe=safe) for code in range(0x80)}
 
 
 def alike(

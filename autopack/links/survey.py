@@ -1,0 +1,118 @@
+"""Judge a shelf of pages: only links that may be told about are taken out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from autopack.links.code_paths import paths_in_code
+from autopack.links.mend import unmendable
+from autopack.links.model import Page
+from autopack.links.resolve import Judge, outside, rendered
+from autopack.links.shelf import NONE, WHERES, Shelf
+from autopack.links.tree import Tree
+from autopack.links.verdict import Verdict
+
+_WEB, _HERE = (WHERES.index(where) for where in ("web", "here"))
+
+
+class Anchors(Mapping[str, Page]):
+    """The pages of a shelf with their fragments alone, each taken out when it is asked for."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.known: dict[str, Page] = {}
+
+    def __getitem__(self, name: str) -> Page:
+        page = self.known.get(name)
+        if page is None:
+            page = Page(name, (), self.shelf.anchors(self.shelf.rows[name]))
+            self.known[name] = page
+        return page
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shelf.rows)
+
+    def __len__(self) -> int:
+        return len(self.shelf)
+
+
+class Pages(Mapping[str, Page]):
+    """Pages of a shelf as a whole, each put together when it is asked for."""
+
+    def __init__(self, shelf: Shelf, names: Sequence[str]) -> None:
+        self.shelf, self.names = shelf, [name for name in names if name in shelf.rows]
+
+    @cached_property
+    def _there(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    def __getitem__(self, name: str) -> Page:
+        if name not in self._there:
+            raise KeyError(name)
+        return self.shelf.page(self.shelf.rows[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Survey:
+    """What a shelf of pages says when it is held against a tree."""
+
+    def __init__(self, shelf: Shelf, tree: Tree) -> None:
+        self.shelf, self.tree = shelf, tree
+        self.judge = Judge(tree, Anchors(shelf))
+
+    def fragment_files(self, rows: Iterable[int]) -> set[str]:
+        """Return the Markdown files whose fragments the links of rows name."""
+        columns, starts = self.shelf.columns, self.shelf.starts["links"]
+        numbers = set()
+        for row in rows:
+            part = slice(starts[row], starts[row + 1])
+            both = zip(columns["resolved"][part], columns["fragment"][part], strict=True)
+            numbers |= {number for number, fragment in both if fragment and number != NONE}
+        strings = self.shelf.texts["strings"]
+        led = {strings[number] for number in numbers}
+        return {file for path in led if path in self.tree and (file := rendered(self.tree, path))}
+
+    def told(self, row: int, code: bool) -> list[Verdict]:
+        """Return what is to be said about a page, by line; its paths in code only if asked for."""
+        name = self.shelf.texts["names"][row]
+        found = []
+        wheres = self.shelf.columns["where"]
+        for at in self._doubtful(row):
+            link, where = self.shelf.link(at), wheres[at]
+            if where == _WEB:
+                verdict: Verdict | None = outside(name, link, "web")
+            else:
+                verdict = self.judge.judge(name, link)
+            if verdict is not None:
+                placed = verdict.link is None or verdict.link.span is not None
+                found.append(verdict if placed else unmendable(verdict))
+        spans = self.shelf.code(row) if code else ()
+        if spans:
+            found += paths_in_code(self.tree, Page(name, (), frozenset(), spans))
+        return sorted(found, key=lambda verdict: verdict.line or 0)
+
+    def _doubtful(self, row: int) -> list[int]:
+        """Return the links of a row that may not simply work: all but paths that are there."""
+        first, last = self.shelf.starts["links"][row : row + 2]
+        c, gone = self.shelf.columns, self._gone
+        return [
+            at
+            for at, where, fragment, resolved in zip(
+                range(first, last), c["where"][first:last], c["fragment"][first:last],
+                c["resolved"][first:last], strict=True,
+            )
+            if fragment or resolved in gone and where != _HERE
+        ]  # fmt: skip
+
+    @cached_property
+    def _gone(self) -> frozenset[int]:
+        """The numbers of the paths that are not in the tree; what means no path is there too."""
+        strings = self.shelf.texts["strings"]
+        numbers = set(self.shelf.columns["resolved"]) - {NONE}
+        return frozenset({n for n in numbers if strings[n] not in self.tree} | {NONE})
