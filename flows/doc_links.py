@@ -117,7 +117,7 @@ def _mend(report: Report, checking: Checking) -> None:
 def _first_screen(checking: Checking) -> str:
     if checking.wish.mode == "nav":
         return ""
-    return deep_summary(checking.verdicts)
+    return deep_summary(checking.verdicts, checking.web)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ def walk(checking: Checking) -> None:
     checking.tree = read_tree(checking.root, checking.deadline)
 
 
+MANY = 500
+"""Links to the web from which on nobody makes a verdict of each before somebody asks for it."""
+
+
 def open_library(checking: Checking) -> None:
     """Read pages through the cache from now on, with progress where somebody can see it."""
     from tasks.links_library import Library
@@ -97,7 +101,11 @@ def judge(checking: Checking) -> None:
     if checking.history is not None and checking.history.skipped:
         words = f"{checking.history.skipped} commits lack objects; their renames are not known"
         told.append(Finding("history_incomplete", "info", "", None, words, "git fetch --refetch"))
-    applied = apply(rules, [*_missing_pages(checking), *found], checking.today)
+    checking.verdicts = [*_missing_pages(checking), *found]
+    checking.web = checking.library.web() if checking.library else 0
+    if rules or checking.known or checking.web < MANY:
+        checking.verdicts, checking.web = checking.everything(), 0
+    applied = apply(rules, checking.verdicts, checking.today)
     checking.verdicts = applied.verdicts
     checking.ignored = applied.ignored
     checking.about_rules = [*applied.findings, *told]
@@ -124,6 +132,8 @@ def _remembered(checking: Checking, verdicts: list[Verdict]) -> list[Verdict]:
     if checking.history is None:
         checking.history = read_history(checking.root, checking.deadline)
     history, tree = checking.history, checking.tree
+    if not (history.moved or history.deleted):
+        return verdicts
     return [with_history(v, history, tree) if is_lost(v) else v for v in verdicts]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from autopack.io.link_readers import digest, read_pages
 from autopack.io.renames import history_key, read_history
 from autopack.links.history import History
 from autopack.links.shelf import Shelf, Stat, gathered, shelf_of
-from autopack.links.survey import Anchors, Pages, Survey
+from autopack.links.survey import Anchors, Pages, Survey, Told, merged
 from autopack.links.verdict import Verdict
 from autopack.report import Finding
 
@@ -34,7 +35,7 @@ class Library:
 
     def __init__(self, checking: Checking, progress: Progress) -> None:
         self.checking, self.progress = checking, progress
-        self.told: dict[str, list[Verdict]] = {}
+        self.told: dict[str, list[Told]] = {}
         self.kept: Path | None = None
 
     @property
@@ -150,18 +151,42 @@ class Library:
         """Return the pages that what is told rests on, and that only the scanner has read."""
         found = set()
         for name in names:
-            said = self.told[name]
+            said = [told.verdict for told in self.told[name]]
             found |= {name} if said else set()
             found |= {v.resolved for v in said if v.category == "missing_anchor"}
         rows = self.shelf.rows
         return {name for name in found if name in rows and not self.shelf.exact(rows[name])}
 
     def _again(self, name: str, doubted: set[str]) -> bool:
-        return name in doubted or any(v.resolved in doubted for v in self.told[name])
+        return name in doubted or any(t.verdict.resolved in doubted for t in self.told[name])
 
     def verdicts(self) -> list[Verdict]:
-        """Return what is to be said about the pages, in order."""
-        return [verdict for name in self.checking.sources for verdict in self.told[name]]
+        """Return what is to be said about the pages, in order, but for what leads to the web."""
+        return [told.verdict for name in self.checking.sources for told in self.told[name]]
+
+    def web(self) -> int:
+        """Return how many links lead to the web."""
+        return sum(len(self._survey.web(row)) for row in self._rows)
+
+    def first_web(self, count: int) -> Iterator[Verdict]:
+        """Yield what is to be said about the first links that lead to the web."""
+        found = (told.verdict for row in self._rows for told in self._survey.outside(row))
+        return islice(found, count)
+
+    def with_web(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """Return verdicts, as many as `verdicts` gave and in that order, with the web among them."""
+        said = iter(verdicts)
+        kept = (
+            told._replace(verdict=next(said))
+            for name in self.checking.sources
+            for told in self.told[name]
+        )
+        web = (told for row in self._rows for told in self._survey.outside(row))
+        return [told.verdict for told in merged(kept, web)]
+
+    @property
+    def _survey(self) -> Survey:
+        return Survey(self.shelf, self.checking.tree)
 
     def size(self) -> tuple[int, int]:
         """Return how many links the pages have, and how many of these name a fragment."""

@@ -80,6 +80,7 @@ class Checking(PageWriter):
         self.pages: Mapping[str, Page] = {}
         self.library: Library | None = None
         self.verdicts: Sequence[Verdict] = ()
+        self.web = 0
         self.about_rules: Sequence[Finding] = ()
         self.ignored = 0
         self.history: History | None = None
@@ -99,8 +100,24 @@ class Checking(PageWriter):
 
     def marked(self) -> list[tuple[Verdict, str, bool]]:
         """Return every verdict with its fingerprint, and whether it was known before."""
-        names = list(fingerprints(self.verdicts))
-        return [(v, f, f in self.known) for v, f in zip(self.verdicts, names, strict=True)]
+        verdicts = self.everything()
+        names = list(fingerprints(verdicts))
+        return [(v, f, f in self.known) for v, f in zip(verdicts, names, strict=True)]
+
+    def everything(self) -> Sequence[Verdict]:
+        """Return every verdict, those of `web` links too that nobody has looked at yet."""
+        if not self.web:
+            return self.verdicts
+        assert self.library
+        before = len(self.missing_pages)
+        found = self.library.with_web(self.verdicts[before:])
+        return (*self.verdicts[:before], *found)
+
+    def remembered(self) -> list[bool]:
+        """Return for every verdict whether it was known before."""
+        if not self.known:
+            return [False] * len(self.verdicts)
+        return [known for _, _, known in self.marked()]
 
     @property
     def judge(self) -> Judge:

@@ -102,7 +102,8 @@ def alike(
 def alike_anchors(path: str, anchors: Iterable[str], fragment: str) -> Iterator[Candidate]:
     """Yield fragments of a page that look like one it has not."""
     there = sorted(anchors)
-    exact = [name for name in there if name in (slug(fragment), fragment.lower())]
+    spelled = (slug(fragment), fragment.lower())
+    exact = [name for name in there if name in spelled]
     for name in exact or difflib.get_close_matches(fragment, there, FUZZY, 0.6):
         why = "spelled as GitHub spells it" if exact else "looks alike"
         yield Candidate(f"{path}#{name}", "fuzzy", why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 from autopack.links.code_paths import paths_in_code
 from autopack.links.mend import unmendable
@@ -14,6 +15,24 @@ from autopack.links.tree import Tree
 from autopack.links.verdict import Verdict
 
 _WEB, _HERE = (WHERES.index(where) for where in ("web", "here"))
+
+
+class Told(NamedTuple):
+    """What is said about a link or path in code, and its place: row, line, number in the shelf."""
+
+    row: int
+    line: int
+    at: int
+    verdict: Verdict
+
+
+def _place(told: Told) -> tuple[int, int, int]:
+    return told[:3]
+
+
+def merged(some: Iterable[Told], others: Iterable[Told]) -> list[Told]:
+    """Return both in the order of their pages."""
+    return sorted((*some, *others), key=_place)
 
 
 class Anchors(Mapping[str, Page]):
@@ -78,24 +97,39 @@ class Survey:
         led = {strings[number] for number in numbers}
         return {file for path in led if path in self.tree and (file := rendered(self.tree, path))}
 
-    def told(self, row: int, code: bool) -> list[Verdict]:
-        """Return what is to be said about a page, by line; its paths in code only if asked for."""
+    def told(self, row: int, code: bool) -> list[Told]:
+        """Return what is to be said about a page, by line; its paths in code only if asked for.
+
+        Addresses on the web are left to `outside`: there are very many, and nothing to decide.
+        """
         name = self.shelf.texts["names"][row]
-        found = []
-        wheres = self.shelf.columns["where"]
+        found: list[Told] = []
         for at in self._doubtful(row):
-            link, where = self.shelf.link(at), wheres[at]
-            if where == _WEB:
-                verdict: Verdict | None = outside(name, link, "web")
-            else:
-                verdict = self.judge.judge(name, link)
-            if verdict is not None:
-                placed = verdict.link is None or verdict.link.span is not None
-                found.append(verdict if placed else unmendable(verdict))
+            link = self.shelf.link(at)
+            if verdict := self.judge.judge(name, link):
+                said = unmendable(verdict) if link.span is None else verdict
+                found.append(Told(row, link.line, at, said))
         spans = self.shelf.code(row) if code else ()
         if spans:
-            found += paths_in_code(self.tree, Page(name, (), frozenset(), spans))
-        return sorted(found, key=lambda verdict: verdict.line or 0)
+            said_of = paths_in_code(self.tree, Page(name, (), frozenset(), spans))
+            behind = self.shelf.starts["links"][row + 1]
+            found += [Told(row, v.line or 0, n, v) for n, v in enumerate(said_of, behind)]
+        return sorted(found, key=_place)
+
+    def outside(self, row: int) -> list[Told]:
+        """Return what is to be said about a page's addresses on the web, by line."""
+        name, lines = self.shelf.texts["names"][row], self.shelf.columns["line"]
+        found = (
+            Told(row, lines[at], at, outside(name, self.shelf.link(at), "web"))
+            for at in self.web(row)
+        )
+        return sorted(found, key=_place)
+
+    def web(self, row: int) -> list[int]:
+        """Return which links of a row are addresses on the web."""
+        first, last = self.shelf.starts["links"][row : row + 2]
+        part = self.shelf.columns["where"][first:last]
+        return [at for at, where in enumerate(part, first) if where == _WEB]
 
     def _doubtful(self, row: int) -> list[int]:
         """Return the links of a row that may not simply work: all but paths that are there."""
@@ -107,7 +141,7 @@ class Survey:
                 range(first, last), c["where"][first:last], c["fragment"][first:last],
                 c["resolved"][first:last], strict=True,
             )
-            if fragment or resolved in gone and where != _HERE
+            if fragment or (resolved in gone and where != _HERE and where != _WEB)
         ]  # fmt: skip
 
     @cached_property
