@@ -146,11 +146,14 @@ def _missing_pages(checking: Checking) -> list[Verdict]:
 
 
 def _rules(checking: Checking) -> tuple[list[Rule], list[Finding]]:
-    from autopack.io.files import read_page as bytes_of
     from autopack.links import ignore_files
 
     rules: list[Rule] = []
     told: list[Finding] = []
+    if not {ignore_files.OWN, ignore_files.LEGACY} & checking.tree.files:
+        return rules, told
+    from autopack.io.files import read_page as bytes_of
+
     if ignore_files.OWN in checking.tree.files:
         rules += ignore_files.read_rules(bytes_of(checking.root, ignore_files.OWN) or b"")
     if checking.wish.mode == "deep" and ignore_files.LEGACY in checking.tree.files:

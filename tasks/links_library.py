@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from autopack.errors import Refused
 from autopack.io import link_cache
-from autopack.io.files import read_page
 from autopack.io.link_readers import digest, read_pages
 from autopack.io.renames import history_key, read_history
 from autopack.links.history import History
@@ -93,7 +92,7 @@ class Library:
         if cached is None or row is None:
             return False
         if not cached.trusts(row, stat):
-            data = read_page(self.root, name) if stat.size == cached.shelf.stat(row).size else None
+            data = self._read_bytes(name) if stat.size == cached.shelf.stat(row).size else None
             if data is None or digest(data) != cached.shelf.digest(row):
                 return False
             cached.shelf.note(row, stat)
@@ -114,13 +113,18 @@ class Library:
             self.changed = True
             self.picked |= {name: (shelf, row) for name, row in shelf.rows.items()}
 
+    def _read_bytes(self, name: str) -> bytes | None:
+        from autopack.io.files import read_page
+
+        return read_page(self.root, name)
+
     def bytes_of(self, name: str) -> bytes:
         """Return the bytes of a page that was read.
 
         Raises:
             Refused: It holds other bytes by now.
         """
-        data = read_page(self.root, name)
+        data = self._read_bytes(name)
         shelf, row = self.picked[name]
         if data is None or digest(data) != shelf.digest(row):
             raise Refused(
@@ -143,6 +147,8 @@ class Library:
             doubted = self._doubted(open_)
             if not doubted:
                 return
+            for name in doubted:  # one that goes away meanwhile is left out
+                del self.picked[name]
             self._read(link_cache.stats(self.root, doubted), exact=True)
             self._set(list(self.checking.sources))
             open_ = [name for name in self.checking.sources if self._again(name, doubted)]

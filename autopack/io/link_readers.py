@@ -23,18 +23,14 @@ from typing import BinaryIO
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable
-from autopack.io.files import read_page as bytes_of
-from autopack.links.extract import read_page
 from autopack.links.model import Page
-from autopack.links.scan import scan
-from autopack.links.shelf import DIGEST, WHERES, Reading, Shelf, Stat, shelf_from, shelf_of
+from autopack.links.shelf import DIGEST, Reading, Shelf, Stat, shelf_from, shelf_of
 
 READERS = 2
 _WORTH = 1_000_000
 """Bytes of Markdown below which new processes cost more than they save."""
 _BATCH = 150_000
 _LOOK_S = 0.2
-_OUTSIDE = {WHERES.index("web"), WHERES.index("local")}
 _CODE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from autopack.io.link_readers import serve; serve(sys.argv[2])"
@@ -84,6 +80,9 @@ def _processors() -> int:
 
 
 def _read(root: Path, names: Sequence[str], exact: bool, stats: Mapping[str, Stat]) -> Shelf:
+    from autopack.io.files import read_page as bytes_of
+    from autopack.links.extract import read_page
+
     found = []
     for name in names:
         data = bytes_of(root, name)
@@ -97,6 +96,7 @@ def _read(root: Path, names: Sequence[str], exact: bool, stats: Mapping[str, Sta
 
 
 def _scanned(name: str, data: bytes) -> Page | None:
+    from autopack.links.scan import scan
     from autopack.links.target import take_apart
 
     page = scan(name, data)

@@ -89,10 +89,7 @@ def alike(
     With the page and its target they say what to write.
     """
     name = resolved.rpartition("/")[2]
-    found = tree.named_alike(resolved) if name else []
-    tail = "/".join(resolved.split("/")[-2:])
-    if len(found) > FUZZY:
-        found = [path for path in found if path == tail or path.endswith(f"/{tail}")]
+    found = tree.named_alike(resolved, FUZZY) if name else []
     why = "the only file of this name" if len(found) == 1 else "the same name"
     for path in found[:FUZZY]:
         written = write(page, path, target, target.lines) if target else ""

@@ -29,15 +29,15 @@ _DECLINED = re.compile(
     | \]:                                    # definitions, footnotes
     | ^[ >*+\-\d.)]+(?:~{3}|\#{1,6}(?:\ |$)) # a fence or heading that is not at the margin
     | ^[ >]*(?:=+\ *$|:-)                    # what may underline a heading or a table's head
-    | ^[ >*+\-\d.)]*\ {4}.*[\[\x01]          # what may be code, with something in it
+    | ^(?=[ >*+\-\d.)]*?\ {4}).*[\[\x01]     # what may be code, with something in it
     """,
     re.M | re.X,
 )
 _UNDERLINE = re.compile(r"(?<=[^\n])\n[ >*+\d.)]*-[ \-]*$", re.M)
 _HEADING = re.compile(r"^#{1,6}(?: (.*))?$", re.M)
 _CLOSING = re.compile(r"(?:^| )#+$")
-_MARKED = re.compile(r"[*~!\[\]&<]|(?<!\w)_|_(?!\w)")
-"""What may be emphasis, a link or an entity in a heading."""
+_MARKED = re.compile(r"[*~!\[\]&<|]|(?<!\w)_|_(?!\w)")
+"""What may be emphasis, a link, an entity or a table in a heading."""
 _LEADING = re.compile(r"^[^\n\[]*\[.*$", re.M)
 _WORD = r"[^\s()<>\x00-\x20\x7f]*"
 _LINK = re.compile(
@@ -45,6 +45,7 @@ _LINK = re.compile(
     r"(?: +(?:\"[^\"]*\"|'[^']*'))? *\)"
 )
 _PAIR = re.compile(r"\[[^\[\]]*\]")
+_NESTED = 3
 _DELIMITERS = re.compile(r"^[ >]*[|:\-][|: \-]*$", re.M)
 
 
@@ -85,8 +86,8 @@ def _without_fences(text: str) -> str:
     kept, at = [], 0
     while opened := _OPENED.search(text, at):
         mark = opened[1]
-        if mark[0] == "`" and "`" in opened[2]:
-            raise _Unsure
+        if "|" in opened[2] or (mark[0] == "`" and "`" in opened[2]):
+            raise _Unsure  # it may be the head of a table, which comes first, or a code span
         closed = _closing(mark[0], len(mark)).search(text, opened.end())
         end = closed.end() if closed else len(text)
         kept += [text[at : opened.start()], "\n" * text.count("\n", opened.start(), end)]
@@ -125,7 +126,7 @@ def _heading(text: str, found: re.Match[str]) -> str:
         return ""
     masked = found[1].rstrip(" ")
     masked = _CLOSING.sub("", masked)
-    if _MARKED.search(masked):
+    if _MARKED.search(masked):  # with `|` it may be the head of a table, which comes first
         raise _Unsure
     start = found.start(1)
     return _CODE.sub(lambda span: _content(span[2]), text[start : start + len(masked)])
@@ -152,20 +153,26 @@ def _links_of(words: str, line: int) -> Iterator[Link]:
     left = "\x02".join([*rest, words[at:]])
     if "](" in left:
         raise _Unsure
-    while "[" in left:  # what is not closed on its line may be closed on another
-        left, pairs = _PAIR.subn("\x02", left)
-        if not pairs:
-            raise _Unsure
+    for _ in range(_NESTED):
+        left = _PAIR.sub("\x02", left)
+    if "[" in left:  # what is not closed on its line may be closed on another
+        raise _Unsure
 
 
 def _check_tables(masked: str) -> None:
     """Decline a row with more cells than its table has columns: they are not shown."""
+    checked = 0
     for found in _DELIMITERS.finditer(masked):
-        if "|" in found[0] and "-" in found[0]:
-            columns, end = _cells(found[0]), masked.find("\n\n", found.end())
-            for row in masked[found.end() : end if end >= 0 else len(masked)].split("\n"):
-                if _cells(row) > columns and ("[" in row or _MASK in row):
-                    raise _Unsure
+        if "|" not in found[0] or "-" not in found[0]:
+            continue
+        if found.start() < checked:  # which of the two begins a table is beyond the scanner
+            raise _Unsure
+        end = masked.find("\n\n", found.end())
+        checked = end if end >= 0 else len(masked)
+        columns = _cells(found[0])
+        for row in masked[found.end() : checked].split("\n"):
+            if _cells(row) > columns and ("[" in row or _MASK in row):
+                raise _Unsure
 
 
 def _cells(row: str) -> int:
