@@ -149,7 +149,8 @@ class Report:
 
     def settle(self, strict: bool = False) -> Report:
         """Set exit code 1 when a finding of severity `error` (under `strict`: any) is there."""
-        severities = {found.severity for found in (*self.findings, *self.crowds)}
+        severities = {finding.severity for finding in self.findings}
+        severities |= {crowd.severity for crowd in self.crowds}
         if self.exit_code == ExitCode.CLEAN and ("error" in severities or (strict and severities)):
             self.exit_code = int(ExitCode.FINDINGS)
         return self

@@ -13,7 +13,8 @@ from autopack.io import link_cache
 from autopack.io.link_readers import digest, read_pages
 from autopack.io.renames import history_key, read_history
 from autopack.links.history import History
-from autopack.links.shelf import Shelf, Stat, gathered, shelf_of
+from autopack.links.shelf import Shelf, Stat
+from autopack.links.shelving import gathered, shelf_of
 from autopack.links.survey import Anchors, Pages, Survey, Told, merged
 from autopack.links.verdict import Verdict
 from autopack.report import Finding
@@ -180,7 +181,7 @@ class Library:
         return islice(found, count)
 
     def with_web(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
-        """Return verdicts, as many as `verdicts` gave and in that order, with the web among them."""
+        """Return verdicts, in the order that `verdicts` gave, with the web among them."""
         said = iter(verdicts)
         kept = (
             told._replace(verdict=next(said))

@@ -30,7 +30,7 @@ MUTATORS = {
     "autopack/io/vectors_embedded.py": "under the engine's own kernel lock, and `index` above it",
     "autopack/io/locks.py": "the lock folder itself",
     "autopack/io/lock_break.py": "the lock file itself",
-    "autopack/io/link_cache.py": "a cache of its own, outside the workspace; the last one whole stays",
+    "autopack/io/link_cache.py": "a cache outside the workspace, put in place as a whole",
     "autopack/io/audit.py": "under the flock of the audit file",
     "tasks/run.py": "a traceback, in a file of its own name",
     "tasks/temporary.py": "the folder of the Prefect server",

@@ -32,7 +32,7 @@ _RACY_NS = 2_000_000_000
 _LEFT_S = 3600
 _WHAT_READS = (
     "anchors", "code_paths", "extract", "html", "model", "parser", "places", "resolve", "scan",
-    "shelf", "target", "tree",
+    "shelf", "shelving", "target", "tree",
 )  # fmt: skip
 
 

@@ -24,7 +24,8 @@ from typing import BinaryIO
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable
 from autopack.links.model import Page
-from autopack.links.shelf import DIGEST, Reading, Shelf, Stat, shelf_from, shelf_of
+from autopack.links.shelf import DIGEST, Reading, Shelf, Stat, shelf_from
+from autopack.links.shelving import shelf_of
 
 READERS = 2
 _WORTH = 1_000_000
@@ -100,7 +101,9 @@ def _scanned(name: str, data: bytes) -> Page | None:
     from autopack.links.target import take_apart
 
     page = scan(name, data)
-    if page is None or any(take_apart(link.target).where in ("web", "local") for link in page.links):
+    if page is None or any(
+        take_apart(link.target).where in ("web", "local") for link in page.links
+    ):
         return None
     return page
 

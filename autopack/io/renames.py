@@ -43,8 +43,8 @@ def read_history(root: Path, deadline: Deadline) -> History:
 def history_key(root: Path, deadline: Deadline) -> str | None:
     """Return what names the history that `read_history` would read, None if nothing does for sure.
 
-    It is HEAD, where a shallow clone ends, what replaces objects, and how git compares. In a partial
-    clone objects may arrive at any time, so nothing names its history.
+    It is HEAD, where a shallow clone ends, what replaces objects, and how git compares. In a
+    partial clone objects may arrive at any time, so nothing names its history.
     """
     told = _git(root, deadline, "rev-parse", "HEAD", "--show-prefix", "--git-path", "shallow")
     if told is None:

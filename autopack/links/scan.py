@@ -22,7 +22,7 @@ _MASK = "\x01"
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _DECLINED = re.compile(
     r"""
-      [`\\\0\r\f\v\x1c-\x1e\x85\u2028\u2029] # escapes, unpaired backticks, odd ends of lines
+      [`\\\0\f\v\x1c-\x1e\x85\u2028\u2029] # escapes, unpaired backticks, odd ends of lines
     | ^[ >*+\-\d.)]*\t | ^\#.*\t             # columns that depend on tabs
     | <[A-Za-z/!?]                           # HTML, autolinks, comments
     | &[#\w]+;                               # entities
@@ -75,7 +75,10 @@ def _text(data: bytes) -> str:
         raise _Unsure from None
     if text.startswith(("\ufeff", "---")):
         text = Source(data).markdown
-    return text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")
+    if "\r" in text:  # a line's end by itself, in fences too
+        raise _Unsure
+    return text
 
 
 def _without_fences(text: str) -> str:

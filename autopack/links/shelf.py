@@ -12,31 +12,29 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import get_args
 
-from autopack.links.code_paths import looks_like_a_path
 from autopack.links.model import CodeSpan, Kind, Link, Page
-from autopack.links.resolve import hidden_paths
-from autopack.links.target import Where, join, take_apart
+from autopack.links.target import Where
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WHERES: tuple[Where, ...] = get_args(Where)
 NONE = -1
 """No span, or no path that a target means below the root."""
-_ENCLOSED = ("", "<", '"', "'")
+ENCLOSED = ("", "<", '"', "'")
 DIGEST = 16
 """Bytes of a page's digest."""
-_PER_PAGE = {
+PER_PAGE = {
     "mtime": "q", "size": "q", "inode": "q", "ctime": "q", "exact": "b", "links": "I",
     "anchors": "I", "code": "I", "hidden": "I",
 }  # fmt: skip
-_PER_LINK = {
+PER_LINK = {
     "kind": "b", "where": "b", "enclosed": "b", "fragment": "b", "line": "I", "start": "q",
     "end": "q", "raw": "i", "target": "i", "resolved": "i",
 }  # fmt: skip
-_COLUMNS = {**_PER_PAGE, **_PER_LINK, "code_line": "I"}
-_TEXTS = ("names", "strings", "anchor", "code_text", "hidden_path")
+COLUMNS = {**PER_PAGE, **PER_LINK, "code_line": "I"}
+TEXTS = ("names", "strings", "anchor", "code_text", "hidden_path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ class Shelf:
         start = c["start"][at]
         return Link(
             KINDS[c["kind"][at]], strings[c["raw"][at]], strings[c["target"][at]], c["line"][at],
-            None if start == NONE else (start, c["end"][at]), _ENCLOSED[c["enclosed"][at]],
+            None if start == NONE else (start, c["end"][at]), ENCLOSED[c["enclosed"][at]],
         )  # fmt: skip
 
     def size(self, rows: Iterable[int]) -> tuple[int, int]:
@@ -173,122 +171,12 @@ class Shelf:
 
     def to_bytes(self) -> bytes:
         """Return the shelf for a pipe or a file."""
-        parts = [self.columns[name].tobytes() for name in _COLUMNS] + [self.digests]
-        for name in _TEXTS:
+        parts = [self.columns[name].tobytes() for name in COLUMNS] + [self.digests]
+        for name in TEXTS:
             texts = self.texts[name]
             parts += [array("I", texts.ends).tobytes(), _encoded(texts.whole)]
         head = json.dumps([sys.byteorder, *map(len, parts)]).encode()
         return b"".join([len(head).to_bytes(4, "big"), head, *parts])
-
-
-def shelf_of(readings: Iterable[Reading]) -> Shelf:
-    """Return readings as a shelf, in the order given."""
-    filling = _Filling()
-    for reading in readings:
-        filling.add(reading)
-    return filling.shelf()
-
-
-class _Filling:
-    """A shelf on its way."""
-
-    def __init__(self) -> None:
-        self.columns = {name: array(code) for name, code in _COLUMNS.items()}
-        self.texts: dict[str, list[str]] = {name: [] for name in _TEXTS}
-        self.digests: list[bytes] = []
-        self.numbers: dict[str, int] = {}
-
-    def add(self, reading: Reading) -> None:
-        page, stat = reading.page, reading.stat
-        for link in page.links:
-            self._link(page.path, link)
-        code = [span for span in page.code if _is_path(span.text)]
-        hidden = sorted(hidden_paths(page))
-        self._row(
-            mtime=stat.mtime, size=stat.size, inode=stat.inode, ctime=stat.ctime,
-            exact=reading.exact, links=len(page.links), anchors=len(page.anchors),
-            code=len(code), hidden=len(hidden),
-        )  # fmt: skip
-        self.columns["code_line"].extend(span.line for span in code)
-        self.texts["names"].append(page.path)
-        self.texts["anchor"] += sorted(page.anchors)
-        self.texts["code_text"] += [span.text for span in code]
-        self.texts["hidden_path"] += hidden
-        self.digests.append(reading.digest)
-
-    def _link(self, name: str, link: Link) -> None:
-        target = take_apart(link.target)
-        resolved, out = join(name, target.path) if target.where == "path" else ("", 1)
-        start, end = link.span or (NONE, NONE)
-        self._row(
-            kind=KINDS.index(link.kind), where=WHERES.index(target.where),
-            enclosed=_ENCLOSED.index(link.enclosed), fragment=bool(target.fragment),
-            line=link.line, start=start, end=end, raw=self._number(link.raw),
-            target=self._number(link.target), resolved=NONE if out else self._number(resolved),
-        )  # fmt: skip
-
-    def _row(self, **values: int) -> None:
-        for name, value in values.items():
-            self.columns[name].append(value)
-
-    def _number(self, text: str) -> int:
-        return self.numbers.setdefault(text, len(self.numbers))
-
-    def shelf(self) -> Shelf:
-        self.texts["strings"] = list(self.numbers)
-        texts = {name: Texts.of(found) for name, found in self.texts.items()}
-        return Shelf(self.columns, texts, b"".join(self.digests))
-
-
-def gathered(picked: Iterable[tuple[Shelf, int]]) -> Shelf:
-    """Return rows of several shelves as one, in the order given."""
-    filling = _Gathering()
-    runs: list[tuple[Shelf, int, int]] = []
-    for shelf, row in picked:
-        if runs and runs[-1][0] is shelf and runs[-1][2] == row:
-            runs[-1] = (shelf, runs[-1][1], row + 1)
-        else:
-            runs.append((shelf, row, row + 1))
-    for shelf, first, last in runs:
-        filling.take(shelf, first, last)
-    return filling.shelf()
-
-
-class _Gathering(_Filling):
-    """Columns that are copied in slices; only the numbers of texts become others."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: dict[int, dict[int, int]] = {}
-
-    def take(self, shelf: Shelf, first: int, last: int) -> None:
-        """Add the rows `first:last` of a shelf."""
-        for name in _PER_PAGE:
-            self.columns[name].extend(shelf.columns[name][first:last])
-        self.texts["names"] += shelf.texts["names"].cut(first, last)
-        self.digests.append(shelf.digests[first * DIGEST : last * DIGEST])
-        for counted, text in (("anchors", "anchor"), ("code", "code_text"), ("hidden", "hidden_path")):
-            a, b = shelf.starts[counted][first], shelf.starts[counted][last]
-            self.texts[text] += shelf.texts[text].cut(a, b)
-            if counted == "code":
-                self.columns["code_line"].extend(shelf.columns["code_line"][a:b])
-        a, b = shelf.starts["links"][first], shelf.starts["links"][last]
-        for name in _PER_LINK:
-            found = shelf.columns[name][a:b]
-            named = name in ("raw", "target", "resolved")
-            self.columns[name].extend(self._renumbered(shelf, found) if named else found)
-
-    def _renumbered(self, shelf: Shelf, numbers: Iterable[int]) -> Iterator[int]:
-        known, strings = self.known.setdefault(id(shelf), {NONE: NONE}), shelf.texts["strings"]
-        for number in numbers:
-            if number not in known:
-                known[number] = self._number(strings[number])
-            yield known[number]
-
-
-def _is_path(code: str) -> bool:
-    text = code.strip()
-    return looks_like_a_path(text) and take_apart(text).where == "path"
 
 
 def shelf_from(data: bytes | memoryview) -> Shelf:
@@ -301,16 +189,18 @@ def shelf_from(data: bytes | memoryview) -> Shelf:
     at = 4 + int.from_bytes(view[:4], "big")
     try:
         order, *lengths = json.loads(bytes(view[4:at]))
-        wanted = len(_COLUMNS) + 1 + 2 * len(_TEXTS)
+        wanted = len(COLUMNS) + 1 + 2 * len(TEXTS)
         if order != sys.byteorder or len(lengths) != wanted or at + sum(lengths) != len(view):
             raise ValueError("not the length of a shelf")
         ends = list(accumulate(lengths, initial=at))
-        parts = [view[a:b] for a, b in zip(ends, ends[1:], strict=False)]
-        columns = {n: _array(code, part) for (n, code), part in zip(_COLUMNS.items(), parts)}
-        rest = parts[len(_COLUMNS) :]
+        parts = [view[a:b] for a, b in pairwise(ends)]
+        columns = {
+            n: _array(code, part) for (n, code), part in zip(COLUMNS.items(), parts, strict=False)
+        }
+        rest = parts[len(COLUMNS) :]
         texts = {
             name: Texts(_decoded(rest[2 * n + 2]), _array("I", rest[2 * n + 1]))
-            for n, name in enumerate(_TEXTS)
+            for n, name in enumerate(TEXTS)
         }
     except (TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"no shelf: {error}") from None

@@ -141,7 +141,7 @@ class Survey:
                 range(first, last), c["where"][first:last], c["fragment"][first:last],
                 c["resolved"][first:last], strict=True,
             )
-            if fragment or (resolved in gone and where != _HERE and where != _WEB)
+            if fragment or (resolved in gone and where not in (_HERE, _WEB))
         ]  # fmt: skip
 
     @cached_property

@@ -14,7 +14,8 @@ from autopack.io import link_cache
 from autopack.io.link_cache import Cached, cache_file, load, stats, store
 from autopack.links.extract import read_page
 from autopack.links.history import History
-from autopack.links.shelf import Reading, Shelf, shelf_of
+from autopack.links.shelf import Reading, Shelf
+from autopack.links.shelving import shelf_of
 from autopack.settings import cache_folder
 
 LONG_AGO = 1_000_000_000

@@ -127,6 +127,7 @@ def plain_pages(draw: st.DrawFn) -> str:
 @example("#\t[a](b.md)")
 @example("```[a](x.md) |\n---\n\n")
 @example("# a | `b/c`\n-|-\n")
+@example("```\nx\r\r\ny\n```\n[a](b.md)\n")
 @example("[a](b.md)\n\n[a]: c.md")
 def test_the_scanner_is_right_or_declines_plain_pages(text):
     agree(text)

@@ -14,7 +14,8 @@ from autopack.links.extract import read_page
 from autopack.links.mend import unmendable
 from autopack.links.model import CodeSpan, Link, Page
 from autopack.links.resolve import Judge, fragment_files, hidden_paths
-from autopack.links.shelf import Reading, Stat, gathered, shelf_from, shelf_of
+from autopack.links.shelf import Reading, Stat, shelf_from
+from autopack.links.shelving import gathered, shelf_of
 from autopack.links.survey import Anchors, Pages, Survey, merged
 from autopack.links.tree import Tree, tree_of
 from tests.support.golden import read_golden
@@ -77,7 +78,7 @@ def test_rows_of_several_shelves_make_one(texts, random):
 def test_a_cut_or_foreign_shelf_is_refused():
     data = shelf_of(readings("# a\n[b](c.md)\n")).to_bytes()
     for bad in (b"", b"\0\0", data[:-1], data + b"x", data[:9], b"\0\0\0\x02{}", data[4:]):
-        with pytest.raises(ValueError):  # noqa: PT011 - what is wrong with it does not matter
+        with pytest.raises(ValueError):
             shelf_from(bad)
 
 
