@@ -101,11 +101,9 @@ def _scanned(name: str, data: bytes) -> Page | None:
     from autopack.links.target import take_apart
 
     page = scan(name, data)
-    if page is None or any(
-        take_apart(link.target).where in ("web", "local") for link in page.links
-    ):
-        return None
-    return page
+    targets = (link.target for link in page.links) if page else ()
+    outside = (t for t in targets if ":" in t or t.startswith("//"))
+    return None if any(take_apart(t).where in ("web", "local") for t in outside) else page
 
 
 # --- readers ----------------------------------------------------------------------------------

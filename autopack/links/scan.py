@@ -19,21 +19,29 @@ from autopack.links.places import Source
 _OPENED = re.compile(r"^(`{3,}|~{3,})(.*)$", re.M)
 _MASK = "\x01"
 """Stands for each character of a code span: nothing in one means anything."""
-_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_CODE = re.compile(r"(`(?<!``)`*)(?!`)(.+?)(?<!`)\1(?!`)")
+# Patterns begin with what is rare, or with one sure character: only then is the search fast.
+_ODD = re.compile(r"[`\\\0\f\v\x1c-\x1e\x85\u2028\u2029]")
+"""Escapes, unpaired backticks, and what may end a line to somebody."""
 _DECLINED = re.compile(
     r"""
-      [`\\\0\f\v\x1c-\x1e\x85\u2028\u2029] # escapes, unpaired backticks, odd ends of lines
-    | ^[ >*+\-\d.)]*\t | ^\#.*\t             # columns that depend on tabs
-    | <[A-Za-z/!?]                           # HTML, autolinks, comments
-    | &[#\w]+;                               # entities
-    | \]:                                    # definitions, footnotes
-    | ^[ >*+\-\d.)]+(?:~{3}|\#{1,6}(?:\ |$)) # a fence or heading that is not at the margin
-    | ^[ >]*(?:=+\ *$|:-)                    # what may underline a heading or a table's head
-    | ^(?=[ >*+\-\d.)]*?\ {4}).*[\[\x01]     # what may be code, with something in it
+      <[A-Za-z/!?]                             # HTML, autolinks, comments
+    | &[#\w]+;                                 # entities
+    | \]:                                      # definitions, footnotes
     """,
+    re.X,
+)
+_DECLINED_LINE = re.compile(
+    r"""\n(?:
+      [ >*+\-\d.)]*\t | \#.*\t                 # columns that depend on tabs
+    | [ >*+\-\d.)]+(?:~{3}|\#{1,6}(?:\ |$))    # a fence or heading that is not at the margin
+    | [ >]*(?:=+\ *$|:-)                       # what may underline a heading or a table's head
+    | (?=[ >*+\-\d.)]*?\ {4}).*[\[\x01]        # what may be code, with something in it
+    )""",
     re.M | re.X,
 )
-_UNDERLINE = re.compile(r"(?<=[^\n])\n[ >*+\d.)]*-[ \-]*$", re.M)
+_UNDERLINE = re.compile(r"\n(?<=[^\n]\n)[ >*+\d.)]*-[ \-]*$", re.M)
+_HARD = (_ODD, _DECLINED, _DECLINED_LINE, _UNDERLINE)
 _HEADING = re.compile(r"^#{1,6}(?: (.*))?$", re.M)
 _CLOSING = re.compile(r"(?:^| )#+$")
 _MARKED = re.compile(r"[*~!\[\]&<|]|(?<!\w)_|_(?!\w)")
@@ -58,7 +66,7 @@ def scan(path: str, data: bytes) -> Page | None:
     try:
         text = _without_fences(_text(data))
         masked, code = _without_code(text)
-        if _DECLINED.search(masked) or _UNDERLINE.search(masked):
+        if any(hard.search(f"\n{masked}") for hard in _HARD):
             return None
         _check_tables(masked)
         headings = [_heading(text, found) for found in _HEADING.finditer(masked)]

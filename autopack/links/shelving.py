@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 
@@ -23,6 +24,9 @@ from autopack.links.shelf import (
     Texts,
 )
 from autopack.links.target import join, take_apart
+from autopack.links.tree import SKIPPED
+
+_SKIPPED = re.compile("|".join(map(re.escape, sorted(SKIPPED))))
 
 
 def shelf_of(readings: Iterable[Reading]) -> Shelf:
@@ -47,7 +51,7 @@ class _Filling:
         for link in page.links:
             self._link(page.path, link)
         code = [span for span in page.code if _is_path(span.text)]
-        hidden = sorted(hidden_paths(page))
+        hidden = sorted(hidden_paths(page)) if any(map(_may_hide, page.links)) else []
         self._row(
             mtime=stat.mtime, size=stat.size, inode=stat.inode, ctime=stat.ctime,
             exact=reading.exact, links=len(page.links), anchors=len(page.anchors),
@@ -132,6 +136,11 @@ class _Gathering(_Filling):
             if number not in known:
                 known[number] = self._number(strings[number])
             yield known[number]
+
+
+def _may_hide(link: Link) -> bool:
+    """Return whether a link may lead into a folder that no tree has."""
+    return "%" in link.target or _SKIPPED.search(link.target) is not None
 
 
 def _is_path(code: str) -> bool:

@@ -84,6 +84,7 @@ class Survey:
     def __init__(self, shelf: Shelf, tree: Tree) -> None:
         self.shelf, self.tree = shelf, tree
         self.judge = Judge(tree, Anchors(shelf))
+        self._files: dict[int, str | None] = {}
 
     def fragment_files(self, rows: Iterable[int]) -> set[str]:
         """Return the Markdown files whose fragments the links of rows name."""
@@ -141,8 +142,27 @@ class Survey:
                 range(first, last), c["where"][first:last], c["fragment"][first:last],
                 c["resolved"][first:last], strict=True,
             )
-            if fragment or (resolved in gone and where not in (_HERE, _WEB))
+            if (resolved in gone and where not in (_HERE, _WEB))
+            or (fragment and not self._lands(row, at))
         ]  # fmt: skip
+
+    def _lands(self, row: int, at: int) -> bool:
+        """Return whether a link's fragment is surely one of a page; False is no answer."""
+        columns, names = self.shelf.columns, self.shelf.texts["names"]
+        fragment = self.shelf.texts["strings"][columns["target"][at]].partition("#")[2]
+        if "%" in fragment or fragment.startswith("user-content-"):
+            return False
+        number = columns["resolved"][at]
+        file = names[row] if number == NONE else self._file(number)
+        page = self.judge.pages.get(file) if file is not None else None
+        return page is not None and fragment in page.anchors
+
+    def _file(self, number: int) -> str | None:
+        """Return the Markdown file that is shown for a path, by the path's number."""
+        if number not in self._files:
+            path = self.shelf.texts["strings"][number]
+            self._files[number] = rendered(self.tree, path) if path in self.tree else None
+        return self._files[number]
 
     @cached_property
     def _gone(self) -> frozenset[int]:
