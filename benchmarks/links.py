@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 from autopack.deadline import Deadline
 from autopack.io.tree import read_tree
@@ -127,6 +129,20 @@ def _process(*command: str) -> Work:
     return lambda: subprocess.run(command, capture_output=True, check=False)
 
 
+class Cpu:
+    """A work that also takes down what its processes take of the processor, in seconds."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.taken = work, list[float]()
+
+    def __call__(self) -> None:
+        """Do the work once."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.work()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
 def measure(tree: Tree, name: str, rounds: int) -> tuple[list[Row], dict[str, object]]:
     """Return the rows of a tree, each against the fastest peer, and what is to be noted of it."""
     ours: dict[str, Work] = {
@@ -137,7 +153,8 @@ def measure(tree: Tree, name: str, rounds: int) -> tuple[list[Row], dict[str, ob
     }
     peers = dict(tree.peers())
     tree.flow("--deep", cache="warm")()
-    times = interleaved(rounds, *ours.values(), *peers.values())
+    works = {what: Cpu(work) for what, work in {**ours, **peers}.items()}
+    times = interleaved(rounds, *works.values())
     taken = dict(zip([*ours, *peers], times, strict=True))
     missing = {"lychee", "rumdl"} - peers.keys()
     notes: dict[str, object] = {
@@ -145,7 +162,9 @@ def measure(tree: Tree, name: str, rounds: int) -> tuple[list[Row], dict[str, ob
         f"{name}: megabytes": round(tree.bytes / 1e6, 1),
         f"{name}: peers left out": ", ".join(sorted(missing)) or "none",
     }
-    notes |= {f"{name}: {peer}, seconds": round(taken[peer], 3) for peer in peers}
+    notes |= {
+        f"{name}: {what}, CPU s": round(median(work.taken), 2) for what, work in works.items()
+    }
     rows = [
         Row(f"{name}: {what}", taken[what], peer, taken[peer]) for what in ours for peer in peers
     ]
