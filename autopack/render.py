@@ -29,7 +29,7 @@ def text(report: Report, *, colour: bool = False) -> str:
         _section("steps", timing, paint),
         _section("counts", counts, paint),
         _section("writes", writes(report), paint),
-        _section(_headline(report.findings), _findings(report.findings, paint), paint),
+        _section(_headline(report), _findings(report, paint), paint),
         _section("next", advice, paint),
     ]
     shown = "\n\n".join("\n".join(block) for block in blocks if block)
@@ -56,8 +56,8 @@ def markdown(report: Report) -> str:
         _table(("step", "status", "seconds"), steps(report)),
         _table(("count", "value"), pairs(report.counts)),
         _list("## Writes", writes(report)),
-        _list(f"## {_headline(report.findings)}", _finding_rows(report.findings))
-        if report.findings
+        _list(f"## {_headline(report)}", _finding_rows(report))
+        if report.findings or report.crowds
         else "",
         _list("## Next", (f"{s.why}: `{s.command}`" for s in report.next_steps), escape=False),
     ]
@@ -65,8 +65,8 @@ def markdown(report: Report) -> str:
 
 
 def _summary(report: Report) -> str:
-    if report.findings:
-        return _headline(report.findings)
+    if report.findings or report.crowds:
+        return _headline(report)
     written = len(writes(report))
     return "nothing written" if report.execute and not written else ""
 
@@ -83,6 +83,8 @@ def printable(words: str) -> str:
 
 
 def _flat(words: str) -> str:
+    if words.isprintable() and "  " not in words and words == words.strip():
+        return words  # reports of a large workspace have a hundred thousand of these
     return printable(" ".join(words.split()))
 
 
@@ -94,10 +96,7 @@ def cleaned(report: Report) -> Report:
         message=_flat(report.message),
         targets={name: shown and _flat(shown) for name, shown in report.targets.items()},
         writes=replace(report.writes, files=[_flat(name) for name in report.writes.files]),
-        findings=[
-            replace(f, path=_flat(f.path), message=_flat(f.message), fix=_flat(f.fix))
-            for f in report.findings
-        ],
+        findings=[_cleaned(finding) for finding in report.findings],
         next_steps=[NextStep(_flat(s.why), _flat(s.command)) for s in report.next_steps],
         tables=[
             replace(
@@ -106,6 +105,14 @@ def cleaned(report: Report) -> Report:
             for table in report.tables
         ],
     )
+
+
+def _cleaned(finding: Finding) -> Finding:
+    said = finding.path, finding.message, finding.fix
+    path, message, fix = map(_flat, said)
+    if (path, message, fix) == said:
+        return finding
+    return replace(finding, path=path, message=message, fix=fix)
 
 
 def _cell(value: str | int | float) -> str | int | float:
@@ -152,8 +159,10 @@ def writes(report: Report) -> list[str]:
     ]
 
 
-def _headline(findings: list[Finding]) -> str:
-    by = Counter(finding.severity for finding in findings)
+def _headline(report: Report) -> str:
+    by = Counter(finding.severity for finding in report.findings)
+    for crowd in report.crowds:
+        by[crowd.severity] += crowd.count
     counts = [
         f"{by[s]} {s}{'s' if by[s] != 1 and s != 'info' else ''}"
         for s in ("error", "warning", "info")
@@ -168,8 +177,8 @@ def _place(finding: Finding) -> str:
     return ":".join(place)
 
 
-def _findings(findings: list[Finding], paint: Any) -> list[str]:
-    shown, grouped = _grouped(findings)
+def _findings(report: Report, paint: Any) -> list[str]:
+    shown, grouped = _grouped(report)
     lines: list[str] = []
     for f in shown[:_SHOWN]:
         place = f"{_place(f)}: " if f.path else ""
@@ -179,19 +188,24 @@ def _findings(findings: list[Finding], paint: Any) -> list[str]:
     return [*lines, *_rest(shown), *(f"{paint('info', 'info')} {line}" for line in grouped)]
 
 
-def _grouped(findings: list[Finding]) -> tuple[list[Finding], list[str]]:
+def _grouped(report: Report) -> tuple[list[Finding], list[str]]:
     """Split off the infos, a line per code, when there are more than a reader wants to see."""
-    infos = [f for f in findings if f.severity == "info"]
-    if len(infos) <= _INFOS:
-        return findings, []
+    infos = [f for f in report.findings if f.severity == "info"]
+    if len(infos) <= _INFOS and not report.crowds:
+        return report.findings, []
     by: dict[str, list[str]] = {}
     for f in infos:
         by.setdefault(f.code, []).append(_place(f))
+    counts = Counter({code: len(places) for code, places in by.items()})
+    for crowd in report.crowds:
+        counts[crowd.code] += crowd.count
+        by.setdefault(crowd.code, []).extend(map(_flat, crowd.places))
     lines = [
-        f"{code} ×{len(places)}: {', '.join(places[:3])}{', …' if len(places) > 3 else ''}"
+        f"{code} ×{counts[code]}: {', '.join(places[:3])}{', …' if counts[code] > 3 else ''}"
         for code, places in by.items()
     ]
-    return [f for f in findings if f.severity != "info"], [*lines, "(--json has each of them)"]
+    others = [f for f in report.findings if f.severity != "info"]
+    return others, [*lines, "(--json has each of them)"]
 
 
 def _rest(findings: list[Finding]) -> list[str]:
@@ -199,8 +213,8 @@ def _rest(findings: list[Finding]) -> list[str]:
     return [f"... and {more} more; --json lists them all"] if more > 0 else []
 
 
-def _finding_rows(findings: list[Finding]) -> list[str]:
-    shown, grouped = _grouped(findings)
+def _finding_rows(report: Report) -> list[str]:
+    shown, grouped = _grouped(report)
     rows = []
     for f in shown[:_SHOWN]:
         place = f"{_place(f)}: " if f.path else ""

@@ -33,6 +33,20 @@ class PlacedFinding(Finding):
     column: int | None = None
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """Very many findings of one code and severity, made when somebody wants each of them.
+
+    `places` are the first few. `among` puts all of them where they belong in the other findings.
+    """
+
+    code: str
+    severity: Severity
+    count: int
+    places: tuple[str, ...]
+    among: Callable[[list[Finding]], list[Finding]] = field(repr=False)
+
+
 @dataclass
 class Step:
     """One step of a run and how long it took, in seconds."""
@@ -101,8 +115,11 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     next_steps: list[NextStep] = field(default_factory=list)
     message: str = ""
+    # More keys of the JSON; a function is called for its value when the JSON is made.
     extra: dict[str, Any] = field(default_factory=dict)
     body: str = ""
+    # What a screen shows as one line; `spell_out` makes findings of them.
+    crowds: list[Crowd] = field(default_factory=list)
     # What the body says in words, for those who look rather than read; not in the JSON.
     tables: list[Table] = field(default_factory=list)
     # Is told when a step begins, so that locks can show that the work moves; not in the JSON.
@@ -131,15 +148,23 @@ class Report:
         finally:
             step.seconds = round(time.monotonic() - began, 4)
 
+    def spell_out(self) -> Report:
+        """Put every finding of the crowds among the findings."""
+        while self.crowds:
+            self.findings = self.crowds.pop().among(self.findings)
+        return self
+
     def settle(self, strict: bool = False) -> Report:
         """Set exit code 1 when a finding of severity `error` (under `strict`: any) is there."""
         severities = {finding.severity for finding in self.findings}
+        severities |= {crowd.severity for crowd in self.crowds}
         if self.exit_code == ExitCode.CLEAN and ("error" in severities or (strict and severities)):
             self.exit_code = int(ExitCode.FINDINGS)
         return self
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as the JSON object of schema `autopack.report/1`."""
+        self.spell_out()
         return {
             "schema": SCHEMA,
             "flow": self.flow,
@@ -156,5 +181,5 @@ class Report:
             "findings": [asdict(finding) for finding in self.findings],
             "steps": [asdict(step) for step in self.steps],
             "next_steps": [asdict(step) for step in self.next_steps],
-            **self.extra,
+            **{name: value() if callable(value) else value for name, value in self.extra.items()},
         }

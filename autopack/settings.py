@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,23 @@ def workspace_root(workspace: str) -> Path:
             next_step="pass --workspace PATH of a checkout that holds docs/",
         )
     return root.resolve()
+
+
+def cache_folder(env: Mapping[str, str] | None = None) -> Path:
+    """Return where this user's caches are: `AUTOPACK_CACHE_DIR`, else the system's place for them.
+
+    That is `$XDG_CACHE_HOME/autopack` or `~/.cache/autopack` (XDG Base Directory), with their
+    counterparts on macOS and Windows. The folder may not be there yet.
+    """
+    env = os.environ if env is None else env
+    if env.get("AUTOPACK_CACHE_DIR"):
+        return Path(env["AUTOPACK_CACHE_DIR"]).expanduser()
+    if os.name == "nt" and env.get("LOCALAPPDATA"):
+        return Path(env["LOCALAPPDATA"]) / "autopack" / "Cache"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/autopack").expanduser()
+    base = env.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "autopack"
 
 
 def database_target(flag: str | None, root: Path, env: Mapping[str, str] | None = None) -> Target:

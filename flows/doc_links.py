@@ -67,6 +67,8 @@ def doc_links(
         )
     wish = Wish(mode, tuple(include or ()), check_anchors, fix, strict)
     checking = Checking(workspace, wish, Deadline.after(max_seconds))
+    if mode == "deep":
+        links.open_library(checking)
     if baseline or base:
         with report.step("recall"):
             links.recall(checking, baseline, base)
@@ -76,17 +78,25 @@ def doc_links(
             _mend(report, checking)
     report.body = "\n\n".join(part for part in (_first_screen(checking), report.body) if part)
     next_step(report, checking)
+    if checking.library and checking.library.kept:
+        report.writes.files.append(str(checking.library.kept))
     return report.settle() if wish.enforced else report
 
 
 def _check(report: Report, checking: Checking) -> None:
-    """Walk, read, judge."""
+    """Walk, read, judge; a deep scan confirms what was scanned, and keeps what was read."""
     with report.step("walk"):
         links.walk(checking)
     with report.step("read-pages"):
         links.read(checking)
+    if checking.library:
+        with report.step("confirm"):
+            links.confirm(checking)
     with report.step("judge-links"):
         links.judge(checking)
+    if checking.library:
+        with report.step("keep-readings"):
+            links.keep(checking)
     describe(report, checking)
 
 
@@ -107,7 +117,7 @@ def _mend(report: Report, checking: Checking) -> None:
 def _first_screen(checking: Checking) -> str:
     if checking.wish.mode == "nav":
         return ""
-    return deep_summary(checking.verdicts)
+    return deep_summary(checking.verdicts, checking.web)
 
 
 if __name__ == "__main__":

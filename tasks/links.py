@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,19 +27,34 @@ def walk(checking: Checking) -> None:
     checking.tree = read_tree(checking.root, checking.deadline)
 
 
+MANY = 500
+"""Links to the web from which on nobody makes a verdict of each before somebody asks for it."""
+
+
+def open_library(checking: Checking) -> None:
+    """Read pages through the cache from now on, with progress where somebody can see it."""
+    from tasks.links_library import Library
+    from tasks.publish import Progress
+
+    checking.library = Library(checking, Progress("doc-links-reading", "reading pages"))
+
+
 @task(**policy.READ)
 def read(checking: Checking) -> None:
-    """Read the pages to check, and those whose fragments they name."""
+    """Read the pages to check, and those whose fragments they name; a library reads them itself."""
     from autopack.io.tree import look_up
     from autopack.links.resolve import fragment_files, hidden_paths
 
     checking.data = {}
+    if checking.library:
+        checking.library.read(checking.wish.pages(checking.tree))
+        return
     checking.sources = _read(checking, checking.wish.pages(checking.tree))
     sources = checking.sources.values()
     hidden = {path for page in sources for path in hidden_paths(page)}
     checking.tree = checking.tree.with_files(look_up(checking.root, hidden))
     named = {file for page in sources for file in fragment_files(checking.tree, page)}
-    checking.pages = checking.sources | _read(checking, named - checking.sources.keys())
+    checking.pages = {**checking.sources, **_read(checking, named - checking.sources.keys())}
     checking.stubs = _stubs(checking)
     behind = set(checking.stubs.values()) - {"", *checking.pages}
     checking.pages = {**checking.pages, **_read(checking, behind)}
@@ -77,19 +93,40 @@ def _read(checking: Checking, names: Iterable[str]) -> dict[str, Page]:
 
 
 @task(**policy.READ)
+def confirm(checking: Checking) -> None:
+    """Read again with the parser what the scanner read and has something to tell."""
+    assert checking.library
+    checking.library.confirm()
+
+
+@task(**policy.IDEMPOTENT_WRITE)
+def keep(checking: Checking) -> None:
+    """Keep what was read for the next scan; a cache that cannot be written costs only time."""
+    assert checking.library
+    checking.library.keep()
+
+
+@task(**policy.READ)
 def judge(checking: Checking) -> None:
     """Judge every link, and in a deep scan every path in code; then apply the ignore rules.
 
     What is lost is looked for in git's history, if that is wanted.
     """
-    found = [verdict for page in checking.sources.values() for verdict in _about(checking, page)]
+    if checking.library:
+        found = checking.library.verdicts()
+    else:
+        found = [v for page in checking.sources.values() for v in _about(checking, page)]
     if checking.wish.asks_git and any(map(is_lost, found)):
         found = _remembered(checking, found)
     rules, told = _rules(checking)
     if checking.history is not None and checking.history.skipped:
         words = f"{checking.history.skipped} commits lack objects; their renames are not known"
         told.append(Finding("history_incomplete", "info", "", None, words, "git fetch --refetch"))
-    applied = apply(rules, [*_missing_pages(checking), *found], checking.today)
+    checking.verdicts = [*_missing_pages(checking), *found]
+    checking.web = checking.library.web() if checking.library else 0
+    if rules or checking.known or checking.web < MANY:
+        checking.verdicts, checking.web = checking.everything(), 0
+    applied = apply(rules, checking.verdicts, checking.today)
     checking.verdicts = applied.verdicts
     checking.ignored = applied.ignored
     checking.about_rules = [*applied.findings, *told]
@@ -111,9 +148,13 @@ def _about(checking: Checking, page: Page) -> list[Verdict]:
 def _remembered(checking: Checking, verdicts: list[Verdict]) -> list[Verdict]:
     from autopack.io.renames import read_history
 
+    if checking.history is None and checking.library:
+        checking.history = checking.library.history()
     if checking.history is None:
         checking.history = read_history(checking.root, checking.deadline)
     history, tree = checking.history, checking.tree
+    if not (history.moved or history.deleted):
+        return verdicts
     return [with_history(v, history, tree) if is_lost(v) else v for v in verdicts]
 
 
@@ -126,11 +167,14 @@ def _missing_pages(checking: Checking) -> list[Verdict]:
 
 
 def _rules(checking: Checking) -> tuple[list[Rule], list[Finding]]:
-    from autopack.io.files import read_page as bytes_of
     from autopack.links import ignore_files
 
     rules: list[Rule] = []
     told: list[Finding] = []
+    if not {ignore_files.OWN, ignore_files.LEGACY} & checking.tree.files:
+        return rules, told
+    from autopack.io.files import read_page as bytes_of
+
     if ignore_files.OWN in checking.tree.files:
         rules += ignore_files.read_rules(bytes_of(checking.root, ignore_files.OWN) or b"")
     if checking.wish.mode == "deep" and ignore_files.LEGACY in checking.tree.files:
@@ -203,12 +247,14 @@ def plan(checking: Checking) -> None:
     if trusted is None:
         return
     checking.mended = {}
-    for name, page in checking.sources.items():
+    meant: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in checking.verdicts:
+        if verdict.meant(trusted):
+            meant[verdict.page].append(verdict)
+    for name, verdicts in sorted(meant.items()):
         checking.deadline.check(f"planning {name}")
-        verdicts = [v for v in checking.verdicts if v.page == name and v.meant(trusted)]
-        if verdicts:
-            done = mend(page, checking.data[name], verdicts, _judging(checking), trusted)
-            checking.mended[name] = done
+        page, data = checking.sources[name], checking.bytes_of(name)
+        checking.mended[name] = mend(page, data, verdicts, _judging(checking), trusted)
 
 
 def _judging(checking: Checking) -> Leads:

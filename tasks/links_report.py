@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from autopack.links.target import take_apart
 from autopack.links.verdict import LAYERS, STRICT, Verdict
-from autopack.report import Finding, NextStep, Report, Severity, Table
+from autopack.report import Crowd, Finding, NextStep, Report, Severity, Table
 from tasks.links_session import Checking, Wish
 
 FIRST = 10
@@ -26,28 +26,47 @@ def severity(verdict: Verdict, wish: Wish) -> Severity:
 
 def describe(report: Report, checking: Checking) -> None:
     """Put counts, findings and candidates into the report."""
-    wish, marked = checking.wish, checking.marked()
-    report.counts = counts(checking)
+    wish, known = checking.wish, checking.remembered()
+    report.counts = counts(checking, sum(known))
     report.findings = [
-        verdict.finding("info" if known else severity(verdict, wish), _fix(verdict))
-        for verdict, _, known in marked
+        verdict.finding("info" if old else severity(verdict, wish), _fix(verdict))
+        for verdict, old in zip(checking.verdicts, known, strict=True)
     ]
     report.findings += [_strictly(finding, wish) for finding in checking.about_rules]
-    report.extra["links"] = [
-        {**verdict.as_json(), "fingerprint": name, "known": known}
-        for verdict, name, known in marked
+    report.crowds = [crowd(checking)] if checking.web else []
+    report.extra["links"] = lambda: [
+        {**verdict.as_json(), "fingerprint": name, "known": old}
+        for verdict, name, old in checking.marked()
     ]
     report.extra["mode"] = wish.mode
-    report.tables = tables(checking.verdicts)
+    report.tables = tables(checking.verdicts, checking.web)
 
 
-def tables(verdicts: Sequence[Verdict]) -> list[Table]:
+def crowd(checking: Checking) -> Crowd:
+    """Return the findings of the links to the web, which are made when they are read."""
+    assert checking.library
+    first = checking.library.first_web(3)
+    places = tuple(f"{verdict.page}:{verdict.line}" for verdict in first)
+
+    def among(findings: list[Finding]) -> list[Finding]:
+        own, others = set(map(id, checking.verdicts)), iter(findings)
+        found = [
+            next(others) if id(verdict) in own else verdict.finding("info")
+            for verdict in checking.everything()
+        ]
+        return [*found, *others]
+
+    return Crowd("external_url", "info", checking.web, places, among)
+
+
+def tables(verdicts: Sequence[Verdict], web: int = 0) -> list[Table]:
     """Return what there is to look at: the pages to mend first, the categories, the candidates."""
     first = [
         (page, found["missing_file"], found["missing_anchor"], found["certain"])
         for page, found in ranked(verdicts)
     ]
     kinds = Counter((verdict.category, verdict.sub or "other") for verdict in verdicts)
+    kinds["external_url", "other"] += web
     found = [(verdict, c) for verdict in verdicts for c in verdict.candidates]
     candidates = [
         (f"{verdict.page}:{verdict.line}", verdict.target, c.target or c.path, c.layer, c.why)
@@ -57,26 +76,31 @@ def tables(verdicts: Sequence[Verdict]) -> list[Table]:
         Table("mend-first", "Mend first", ("page", "broken", "fragments", "certain"), first,
               bar="broken"),
         Table("categories", "By category", ("category", "kind", "links"),
-              [(*kind, n) for kind, n in kinds.most_common()], bar="links"),
+              [(*kind, n) for kind, n in kinds.most_common() if n], bar="links"),
         Table("candidates", "Fix candidates", ("where", "link", "write", "layer", "why"),
               candidates),
     ]  # fmt: skip
 
 
-def counts(checking: Checking) -> dict[str, object]:
+def counts(checking: Checking, known: int) -> dict[str, object]:
     """Return how much was checked, and how much of each category there is to say."""
-    pages = checking.sources.values()
-    links = [link for page in pages for link in page.links]
-    anchors = sum(1 for link in links if take_apart(link.target).fragment)
+    categories = Counter(verdict.category for verdict in checking.verdicts)
+    categories.update({"external_url": checking.web} if checking.web else {})
+    links, anchors = checking.library.size() if checking.library else _size(checking)
     return {
         "files": len(checking.sources),
-        "links": len(links),
+        "links": links,
         "anchors": anchors,
-        "categories": dict(Counter(verdict.category for verdict in checking.verdicts)),
+        "categories": dict(categories),
         "certain": sum(1 for verdict in checking.verdicts if verdict.certain),
         "ignored": checking.ignored,
-        "known": sum(known for _, _, known in checking.marked()),
+        "known": known,
     }
+
+
+def _size(checking: Checking) -> tuple[int, int]:
+    links = [link for page in checking.sources.values() for link in page.links]
+    return len(links), sum(1 for link in links if take_apart(link.target).fragment)
 
 
 def _strictly(finding: Finding, wish: Wish) -> Finding:
@@ -86,6 +110,8 @@ def _strictly(finding: Finding, wish: Wish) -> Finding:
 
 
 def _fix(verdict: Verdict) -> str:
+    if not verdict.candidates:
+        return ""
     if verdict.certain:
         return f"write '{verdict.certain.target}'; --fix certain --execute does it"
     moved = verdict.meant("history")
@@ -95,9 +121,9 @@ def _fix(verdict: Verdict) -> str:
     return f"perhaps {', '.join(like)}" if like else ""
 
 
-def deep_summary(verdicts: Sequence[Verdict]) -> str:
+def deep_summary(verdicts: Sequence[Verdict], web: int = 0) -> str:
     """Return the first screen of a deep report: whom to mend first, of what kind, how much."""
-    parts = ["\n".join(_first(verdicts)), "\n".join(_kinds(verdicts)), _certain(verdicts)]
+    parts = ["\n".join(_first(verdicts)), "\n".join(_kinds(verdicts, web)), _certain(verdicts)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -125,10 +151,12 @@ def _first(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield f"  {n:>2}. {page:<{width}}  {words}"
 
 
-def _kinds(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _kinds(verdicts: Sequence[Verdict], web: int) -> Iterator[str]:
     by: dict[str, Counter[str]] = defaultdict(Counter)
     for verdict in verdicts:
         by[verdict.category][verdict.sub or "other"] += 1
+    if web:
+        by["external_url"]["other"] += web
     if by:
         yield "By category:"
     for category, subs in sorted(by.items(), key=lambda at: -at[1].total()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +23,7 @@ from tasks.page_writer import PageWriter
 
 if TYPE_CHECKING:
     from autopack.links.mend import Mended
+    from tasks.links_library import Library
 
 Mode = Literal["nav", "deep"]
 
@@ -76,20 +77,49 @@ class Checking(PageWriter):
         self.today = datetime.now(UTC).date()
         self.tree = tree_of(())
         self.data: dict[str, bytes] = {}
-        self.sources: dict[str, Page] = {}
-        self.pages: dict[str, Page] = {}
+        self.sources: Mapping[str, Page] = {}
+        self.pages: Mapping[str, Page] = {}
         self.stubs: dict[str, str] = {}
+        self.library: Library | None = None
         self.verdicts: Sequence[Verdict] = ()
+        self.web = 0
         self.about_rules: Sequence[Finding] = ()
         self.ignored = 0
         self.history: History | None = None
         self.known: frozenset[str] = frozenset()
         self.mended: dict[str, Mended] = {}
 
+    def bytes_of(self, name: str) -> bytes:
+        """Return the bytes of a page that was read.
+
+        Raises:
+            Refused: It holds other bytes by now.
+        """
+        if name not in self.data:
+            assert self.library
+            self.data[name] = self.library.bytes_of(name)
+        return self.data[name]
+
     def marked(self) -> list[tuple[Verdict, str, bool]]:
         """Return every verdict with its fingerprint, and whether it was known before."""
-        names = list(fingerprints(self.verdicts))
-        return [(v, f, f in self.known) for v, f in zip(self.verdicts, names, strict=True)]
+        verdicts = self.everything()
+        names = list(fingerprints(verdicts))
+        return [(v, f, f in self.known) for v, f in zip(verdicts, names, strict=True)]
+
+    def everything(self) -> Sequence[Verdict]:
+        """Return every verdict, those of `web` links too that nobody has looked at yet."""
+        if not self.web:
+            return self.verdicts
+        assert self.library
+        before = len(self.missing_pages)
+        found = self.library.with_web(self.verdicts[before:])
+        return (*self.verdicts[:before], *found)
+
+    def remembered(self) -> list[bool]:
+        """Return for every verdict whether it was known before."""
+        if not self.known:
+            return [False] * len(self.verdicts)
+        return [known for _, _, known in self.marked()]
 
     @property
     def judge(self) -> Judge:

@@ -6,6 +6,7 @@ Neither may lose the report: a failure to publish is a warning in it.
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from autopack.errors import AutopackError, ExitCode
@@ -24,6 +25,47 @@ def publish(run: Run, report: Report) -> None:
     record(run, report)
     if run.flow_run_id is not None:
         _publish_artifact(run, report)
+
+
+class Progress:
+    """A bar in the Prefect UI for a long step, drawn at most once a second; elsewhere nothing.
+
+    A server that does not take it costs the bar, not the step.
+    """
+
+    def __init__(self, key: str, description: str, every_s: float = 1.0) -> None:
+        self.key, self.description, self.every_s = key, description, every_s
+        self._artifact: Any = None
+        self._drawn = time.monotonic()
+        self._broken = False
+
+    def __call__(self, done: float, total: float) -> None:
+        """Show that so much of a total is done; the end is always shown of a bar that began."""
+        from tasks.engine import inside_prefect
+
+        ended = done >= total and self._artifact is not None
+        due = ended or time.monotonic() - self._drawn >= self.every_s
+        if self._broken or not due or not inside_prefect():
+            return
+        self._drawn = time.monotonic()
+        try:
+            self._draw(100.0 * done / max(total, 1))
+        except Exception as error:  # noqa: BLE001 - whatever the API client raises
+            self._broken = True
+            line = redact(f"no progress artifact: {type(error).__name__}: {error}")
+            print(f"warning: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
+        if ended:
+            self._artifact = None
+
+    def _draw(self, percent: float) -> None:
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+        if self._artifact is None:
+            self._artifact = create_progress_artifact(
+                percent, key=self.key, description=self.description
+            )
+        else:
+            update_progress_artifact(self._artifact, percent)
 
 
 def record(run: Run, report: Report, *, max_wait_s: float = 2.0) -> None:

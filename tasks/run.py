@@ -142,7 +142,9 @@ def name_workspace(report: Report, workspace: str) -> None:
         return text if told else _COMMAND.sub(lambda match: match[0] + flag, text)
 
     report.message = named(report.message)
-    report.findings = [replace(f, fix=named(f.fix)) for f in report.findings]
+    report.findings = [
+        replace(f, fix=named(f.fix)) if "python -m" in f.fix else f for f in report.findings
+    ]
     report.next_steps = [replace(s, command=named(s.command)) for s in report.next_steps]
 
 
@@ -154,6 +156,7 @@ def _snapshot(report: Report) -> Report:
         counts=dict(report.counts),
         writes=replace(report.writes, files=list(report.writes.files)),
         findings=list(report.findings),
+        crowds=list(report.crowds),
         steps=list(report.steps),
         next_steps=list(report.next_steps),
         extra=dict(report.extra),

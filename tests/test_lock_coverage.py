@@ -34,6 +34,7 @@ MUTATORS = {
     "autopack/io/folders.py": "under the fence of whoever makes or removes a folder",
     "autopack/io/locks.py": "the lock folder itself",
     "autopack/io/lock_break.py": "the lock file itself",
+    "autopack/io/link_cache.py": "a cache outside the workspace, put in place as a whole",
     "autopack/io/audit.py": "under the flock of the audit file",
     "autopack/io/beneath.py": "folders of a move, under the fence of the mover",
     "autopack/io/copying.py": "names only its maker knows, and removals under the mover's fence",

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from autopack.deadline import Deadline
@@ -18,6 +19,7 @@ BATCH = 256
 """Commits asked about at once."""
 _DIFF = ("diff-tree", "--stdin", "--root", "-r", "-z", "--name-status", "--no-rename-empty",
          "--diff-filter=RD")  # fmt: skip
+_COMPARING = r"^(diff\..*|extensions\.partialclone|remote\..*\.promisor)$"
 
 
 def read_history(root: Path, deadline: Deadline) -> History:
@@ -56,6 +58,26 @@ def _of_pages(root: Path, deadline: Deadline, changes: Sequence[Change]) -> list
     found = contents(numbered, told) if told is not None else {}
     stubs = {numbered[n] for n, data in found.items() if read_stub(numbered[n].old, data)}
     return [change for change in changes if change not in stubs]
+
+
+def history_key(root: Path, deadline: Deadline) -> str | None:
+    """Return what names the history that `read_history` would read, None if nothing does for sure.
+
+    It is HEAD, where a shallow clone ends, what replaces objects, and how git compares. In a
+    partial clone objects may arrive at any time, so nothing names its history.
+    """
+    told = _git(root, deadline, "rev-parse", "HEAD", "--show-prefix", "--git-path", "shallow")
+    if told is None:
+        return None
+    rules = _git(root, deadline, "config", "-z", "--get-regexp", _COMPARING) or b""
+    if b".promisor\n" in rules or b"extensions.partialclone" in rules:
+        return None
+    replaced = _git(root, deadline, "for-each-ref", "refs/replace") or b""
+    try:
+        ends = (root / os.fsdecode(told.splitlines()[-1])).read_bytes()
+    except OSError:
+        ends = b""
+    return sha256(b"\0".join((told, rules, replaced, ends))).hexdigest()
 
 
 def _asked(root: Path, deadline: Deadline, commits: Sequence[str]) -> Iterator[list[Change] | None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import posixpath
-import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from urllib.parse import quote
 
 from autopack.links.anchors import slug
@@ -79,7 +79,12 @@ def relative(page: str, path: str) -> str:
 
 def _encoded(text: str, safe: str) -> str:
     """Percent-encode ASCII that Markdown or HTML could read otherwise; letters stay readable."""
-    return re.sub(r"[\x00-\x7f]", lambda match: quote(match[0], safe=safe), text)
+    return text.translate(_table(safe))
+
+
+@cache
+def _table(safe: str) -> dict[int, str]:
+    return {code: quote(chr(code), safe=safe) for code in range(0x80)}
 
 
 def alike(
@@ -90,10 +95,7 @@ def alike(
     With the page and its target they say what to write.
     """
     name = resolved.rpartition("/")[2]
-    found = tree.named_alike(resolved) if name else []
-    tail = "/".join(resolved.split("/")[-2:])
-    if len(found) > FUZZY:
-        found = [path for path in found if path == tail or path.endswith(f"/{tail}")]
+    found = tree.named_alike(resolved, FUZZY) if name else []
     why = "the only file of this name" if len(found) == 1 else "the same name"
     for path in found[:FUZZY]:
         written = write(page, path, target, target.lines) if target else ""
@@ -103,7 +105,8 @@ def alike(
 def alike_anchors(path: str, anchors: Iterable[str], fragment: str) -> Iterator[Candidate]:
     """Yield fragments of a page that look like one it has not."""
     there = sorted(anchors)
-    exact = [name for name in there if name in (slug(fragment), fragment.lower())]
+    spelled = (slug(fragment), fragment.lower())
+    exact = [name for name in there if name in spelled]
     for name in exact or difflib.get_close_matches(fragment, there, FUZZY, 0.6):
         why = "spelled as GitHub spells it" if exact else "looks alike"
         yield Candidate(f"{path}#{name}", "fuzzy", why)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from autopack.links.extract import read_page
 from autopack.links.model import Page
 from autopack.links.stubs import read_stub
 from autopack.links.verdict import Candidate, Layer, Verdict
@@ -79,6 +78,8 @@ def _proven(page: Page, data: bytes, mends: list[Mend], judge: Leads) -> list[Me
 
 def proves(page: Page, data: bytes, mends: Sequence[Mend], judge: Leads) -> bool:
     """Return whether these mends change the targets they name, and nothing else."""
+    from autopack.links.extract import read_page
+
     after = read_page(page.path, spliced(data, mends))
     if len(after.links) != len(page.links) or after.anchors != page.anchors:
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from autopack.links.anchors import is_lines, leads_into
 from autopack.links.candidates import alike, alike_anchors, certain, write
 from autopack.links.model import Link, Page
-from autopack.links.target import Target, join, take_apart, without_lines
+from autopack.links.target import Target, Where, join, take_apart, without_lines
 from autopack.links.tree import SKIPPED, Tree, is_markdown
 from autopack.links.verdict import SUB_WORDS, Candidate, Category, Verdict
 
@@ -26,6 +26,12 @@ _ROUTES = frozenset({
     "network", "stargazers", "raw", "edit", "new",
 })  # fmt: skip
 """What follows `/OWNER/REPOSITORY/` on GitHub."""
+
+
+OUTSIDE: Mapping[Where, tuple[Category, str]] = {
+    "web": ("external_url", "leads out of the repository; not requested"),
+    "local": ("runtime_endpoint", "answers only while the program runs"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,8 @@ class Judge:
     def judge(self, page: str, link: Link) -> Verdict | None:
         """Return what is to be said about one link, None if it works."""
         target = take_apart(link.target)
-        if target.where == "web":
-            return _said(page, link, "external_url", "leads out of the repository; not requested")
-        if target.where == "local":
-            return _said(page, link, "runtime_endpoint", "answers only while the program runs")
+        if target.where in OUTSIDE:
+            return outside(page, link, target.where)
         found = page if target.where == "here" else lead(self.tree, page, target.path)
         if found is None:
             return self._broken(page, link, target)
@@ -145,6 +149,11 @@ class Judge:
 
 
 _SITE: Category = "site_absolute"
+
+
+def outside(page: str, link: Link, where: Where) -> Verdict:
+    """Return what is to be said about a link that leads out of the repository."""
+    return _said(page, link, *OUTSIDE[where])
 
 
 def lead(tree: Tree, page: str, path: str) -> str | None:

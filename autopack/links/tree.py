@@ -47,10 +47,16 @@ class Tree:
         """Return what has this name but for upper and lower case, sorted."""
         return self._folded.get(path.casefold(), [])
 
-    def named_alike(self, path: str) -> list[str]:
-        """Return files with the same last name, those that share the longest end first."""
+    def named_alike(self, path: str, most: int | None = None) -> list[str]:
+        """Return files with the same last name, those that share the longest end first.
+
+        Where there are more than `most`, they must share the last folder too.
+        """
         wanted = path.split("/")
         there = self._by_name.get(wanted[-1], [])
+        if most is not None and len(there) > most:
+            tail = "/".join(wanted[-2:])
+            there = [other for other in there if other == tail or other.endswith(f"/{tail}")]
         return sorted(
             there, key=lambda other: (other != path, -_shared(wanted, other.split("/")), other)
         )

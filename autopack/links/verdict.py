@@ -60,6 +60,8 @@ class Verdict:
     @property
     def certain(self) -> Candidate | None:
         """The one candidate that takes no guess, if there is one."""
+        if not self.candidates:
+            return None
         return next((c for c in self.candidates if c.layer == "certain"), None)
 
     def meant(self, trusted: Layer) -> Candidate | None:
@@ -67,6 +69,8 @@ class Verdict:
 
         What merely looks alike is only taken where nothing else does.
         """
+        if not self.candidates:
+            return None
         for layer in LAYERS[: LAYERS.index(trusted) + 1]:
             found = [c for c in self.candidates if c.layer == layer and c.target]
             if len(found) == 1:

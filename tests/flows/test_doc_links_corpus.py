@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support.gfm_oracle import broken_links
-from tests.support.link_checks import NAV, checker, everything
+from tests.support.link_checks import NAV, checker, everything, written
 from tests.support.process import Finished
 
 
@@ -50,7 +50,7 @@ def test_certain_mends_of_the_real_workspace_lead_where_they_say(check, corpus_c
 
     done = check(corpus_copy, "--deep", "--fix", "certain", "--execute")
     assert done.returncode == 0
-    assert sorted(done.report["writes"]["files"]) == pages
+    assert sorted(written(done)) == pages
     after = everything(corpus_copy)
     assert {name for name in after if before.get(name) != after[name]} == set(pages)
     assert before.keys() == after.keys()
@@ -64,7 +64,7 @@ def test_certain_mends_of_the_real_workspace_lead_where_they_say(check, corpus_c
         old, new = (data[page].decode() for data in (before, after))
         assert _without_targets(new) == _without_targets(old)
     again = check(corpus_copy, "--deep", "--fix", "certain", "--execute")
-    assert (again.report["fixes"], again.report["writes"]["files"]) == ([], [])
+    assert (again.report["fixes"], written(again)) == ([], [])
     assert everything(corpus_copy) == after
 
 

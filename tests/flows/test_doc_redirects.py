@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gfm_oracle import broken_links
-from tests.support.link_checks import NAV, checker, everything, said
+from tests.support.link_checks import NAV, checker, everything, said, written
 from tests.support.process import Finished
 from tests.support.redirects import (
     LINKS,
@@ -90,7 +90,7 @@ def test_links_to_a_stub_are_mended_for_certain_and_then_the_stub_is_of_no_more_
 ):
     redirect(moved, "--execute")
     links = check(moved, "--deep", "--fix", "certain", "--execute")
-    assert links.report["writes"]["files"] == ["docs/a.md"]
+    assert written(links) == ["docs/a.md"]
     new = "[a](guides/NEW.md) [b](guides/NEW.md#set-up) [c](guides/NEW.md#use-it)\n"
     assert (moved / "docs/a.md").read_text() == new
     assert links.report["links"] == []
@@ -127,7 +127,7 @@ def test_navigation_sees_stubs_too(redirect, check, moved):
                          ("redirected", "OLD.md#no")]  # fmt: skip
     assert [len(link["candidates"]) for link in nav.report["links"]] == [1, 1, 0]
     mended = check(moved, "--fix", "certain", "--execute")
-    assert mended.report["writes"]["files"] == ["docs/INDEX.md"]
+    assert written(mended) == ["docs/INDEX.md"]
     assert (moved / "docs/INDEX.md").read_text() == (
         "[a](guides/NEW.md) [b](guides/NEW.md#set-up) [c](OLD.md#no)\n"
     )
@@ -230,7 +230,7 @@ def test_a_broken_stub_is_not_for_the_link_check_to_mend(redirect, check, moved)
     move(moved, "docs/guides/NEW.md", "LAST.md")
     stub = (moved / "docs/OLD.md").read_bytes()
     done = check(moved, "--deep", "--fix", "history", "--execute")
-    assert done.report["writes"]["files"] == []
+    assert written(done) == []
     assert (moved / "docs/OLD.md").read_bytes() == stub
 
 

@@ -31,6 +31,11 @@ def everything(root: Path) -> dict[str, bytes]:
     }
 
 
+def written(done: Finished) -> list[str]:
+    """Return what a run wrote into the workspace; a deep scan also keeps a cache elsewhere."""
+    return [name for name in done.report["writes"]["files"] if not name.startswith("/")]
+
+
 def said(done: Finished, *categories: str) -> list[tuple[str, str]]:
     return [
         (link["category"], link["target"])

@@ -29,6 +29,7 @@ _OURS = {
     "HOME": str(FOLDER / "home"),
     "TMPDIR": str(FOLDER / "tmp"),
     "XDG_RUNTIME_DIR": str(FOLDER / "run"),
+    "AUTOPACK_CACHE_DIR": str(FOLDER / "cache"),
     "PREFECT_HOME": str(FOLDER / "prefect"),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
