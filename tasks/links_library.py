@@ -161,7 +161,7 @@ class Library:
             if not doubted:
                 return
             for name in doubted:  # one that goes away meanwhile is left out
-                del self.picked[name]
+                self.picked.pop(name, None)
             self._read(link_cache.stats(self.root, doubted), exact=True)
             self._set(list(self.checking.sources))
             open_ = [name for name in self.checking.sources if self._again(name, doubted)]
