@@ -1,0 +1,57 @@
+"""One change of the rule file on its way: the rules, the papers, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autopack.deadline import Deadline
+from autopack.settings import workspace_root
+from tasks.page_writer import PageWriter
+
+if TYPE_CHECKING:
+    from autopack.io.rule_files import OnDisk
+    from autopack.rules.approval import Approval
+    from autopack.rules.proposal import Change, Proposal, Unmatched
+    from autopack.rules.schema import RuleFile
+
+REPORTS = ".autonomous_runs/reports"
+PROPOSAL = f"{REPORTS}/proposal.json"
+APPROVAL = f"{REPORTS}/approval.json"
+
+
+class Ruling(PageWriter):
+    """The state that the steps share; a plain class, because Prefect walks others."""
+
+    def __init__(self, workspace: str, deadline: Deadline) -> None:
+        self.root = workspace_root(workspace)
+        self.deadline = deadline
+        self.now = datetime.now(UTC)
+        self.rules: OnDisk | None = None
+        self.changes: list[Change] = []
+        self.unmatched: list[Unmatched] = []
+        self.proposal: Proposal | None = None
+        self.approval: Approval | None = None
+        self.planned: tuple[RuleFile, bytes] | None = None  # what the file will be
+
+    @contextmanager
+    def holding(self, execute: bool) -> Iterator[None]:
+        """Hold the lock of docs/; what killed runs left there is removed."""
+        from autopack.io.replace import sweep
+
+        with super().holding(execute):
+            if execute:
+                sweep(self.root / "docs")
+            yield
+
+    def place(self, name: str | None, default: str) -> Path:
+        """Return where a paper is: as it was named, else in the workspace's reports."""
+        return Path(name).expanduser() if name else self.root / default
+
+    def shown(self, path: Path) -> str:
+        """Return a path as a report names it: from the workspace's root if it is inside."""
+        full = path.absolute()
+        return full.relative_to(self.root).as_posix() if full.is_relative_to(self.root) else str(path)
