@@ -1,0 +1,1 @@
+"""Failures become rules: what failed, what to do about it, who said so, and whether it helped."""
