@@ -22,8 +22,9 @@ def read_papers(ruling: Ruling, proposal: str | None, approval: str | None) -> N
     """Read the proposal and the approval, each exactly as its command wrote it."""
     from autopack.io.rule_files import read_approval, read_proposal
 
-    ruling.proposal = read_proposal(str(ruling.place(proposal, PROPOSAL)))
-    ruling.approval = read_approval(str(ruling.place(approval, APPROVAL)))
+    ruling.papers = (ruling.place(proposal, PROPOSAL), ruling.place(approval, APPROVAL))
+    ruling.proposal = read_proposal(str(ruling.papers[0]))
+    ruling.approval = read_approval(str(ruling.papers[1]))
 
 
 @task(**policy.READ)

@@ -46,7 +46,9 @@ def read(ruling: Ruling, proposal: str | None) -> None:
     from autopack.rules.approval import check_proposal
 
     ruling.rules = read_rules(ruling.root)
-    ruling.proposal = read_proposal(str(ruling.place(proposal, PROPOSAL)))
+    path = ruling.place(proposal, PROPOSAL)
+    ruling.papers = (path, ruling.papers[1])
+    ruling.proposal = read_proposal(str(path))
     here = identity(ruling.root, create=False) or ""
     check_proposal(ruling.proposal, here, ruling.rules.digest, datetime.now(UTC))
 
@@ -164,6 +166,7 @@ def write(ruling: Ruling, out: str | None, written: list[str]) -> Path:
         },
     )
     path = ruling.place(out, APPROVAL)
+    ruling.papers = (ruling.papers[0], path)
     write_product(path, ruling.shown(path), approval.data())
     written.append(ruling.shown(path))
     return path

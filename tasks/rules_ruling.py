@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ class Ruling(PageWriter):
         self.unmatched: list[Unmatched] = []
         self.proposal: Proposal | None = None
         self.approval: Approval | None = None
+        self.papers = (self.root / PROPOSAL, self.root / APPROVAL)
         self.planned: tuple[RuleFile, bytes] | None = None  # what the file will be
 
     @contextmanager
@@ -51,7 +53,15 @@ class Ruling(PageWriter):
         """Return where a paper is: as it was named, else in the workspace's reports."""
         return Path(name).expanduser() if name else self.root / default
 
+    def named_papers(self) -> str:
+        """Return the words of a command line that name both papers, "" for the usual places."""
+        usual = (self.root / PROPOSAL, self.root / APPROVAL)
+        return (
+            "" if self.papers == usual else "".join(f" {shlex.quote(str(p))}" for p in self.papers)
+        )
+
     def shown(self, path: Path) -> str:
         """Return a path as a report names it: from the workspace's root if it is inside."""
         full = path.absolute()
-        return full.relative_to(self.root).as_posix() if full.is_relative_to(self.root) else str(path)
+        inside = full.is_relative_to(self.root)
+        return full.relative_to(self.root).as_posix() if inside else str(path)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from autopack.errors import AutopackError, Refused, Unreachable, UsageError
+from autopack.errors import Refused, Unreachable, UsageError
 from autopack.io.replace import replace_file
 from autopack.phases.document import MAX_BYTES, Document, Malformed
 from autopack.phases.document import read as read_document
@@ -63,9 +63,10 @@ def plain_bytes(path: Path, shown: str) -> bytes | None:
         raise Unreachable(
             f"{shown}: {error.strerror}", next_step=f"make {shown} a readable file", permanent=True
         ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_plain_file(shown)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _no_plain_file(shown)
         return file.read(MAX_BYTES + 1)
 
 
@@ -98,8 +99,8 @@ def parse_rules(data: bytes) -> RuleFile:
         Refused: They hold something else.
     """
     advice = (
-        f"python -m flows.failure_rules lint; if it is of another format, move {RULES_FILE} away and"
-        " import it with propose --from-rules"
+        "python -m flows.failure_rules lint; a file of another format is moved away and imported: "
+        "python -m flows.failure_rules propose --from-rules FILE"
     )
     try:
         return _validated(RuleFile, _document(RULES_FILE, data))
@@ -157,9 +158,7 @@ def _paper(kind: type[M], name: str, made_by: str) -> M:
         words = error.message.replace(f"{path.name}.json", name)
         raise Refused(words, next_step=f"make it again: {made_by}") from None
     if made.data() != data:  # type: ignore[attr-defined]
-        raise Refused(
-            f"{name} is not as it was written", next_step=f"make it again: {made_by}"
-        )
+        raise Refused(f"{name} is not as it was written", next_step=f"make it again: {made_by}")
     return made
 
 
@@ -304,11 +303,3 @@ def serve(root: Path | str = ".") -> Rulebook:
     rulebook = load(Path(root))
     use(rulebook)
     return rulebook
-
-
-def load_or_nothing(root: Path) -> tuple[Rulebook, AutopackError | None]:
-    """Return the rules that are served, or none and the reason, for checks that go on without."""
-    try:
-        return load(root), None
-    except AutopackError as error:
-        return Rulebook(()), error

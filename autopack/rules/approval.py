@@ -21,10 +21,10 @@ SKEW = timedelta(minutes=2)
 """How far two clocks of one workspace may be apart."""
 ALL = "all"
 _NOBODY = re.compile(
-    r"(?:n/?a|none|null|nobody|someone|anyone|unknown|anonymous|name|your[ _-]?name|reviewer|approver"
-    r"|user(?:name)?|admin(?:istrator)?|root|me|you|myself|test(?:er)?|todo|tbd|fixme|x+|foo|bar|baz"
-    r"|placeholder|changeme|ci|bot|.*\[bot\]|autopack.*|prefect|agent|ai|llm|assistant|robot|system"
-    r"|automation|human|operator|owner|john doe|jane doe|example)",
+    r"(?:n/?a|none|null|nobody|someone|anyone|unknown|anonymous|name|your[ _-]?name|reviewer"
+    r"|approver|user(?:name)?|admin(?:istrator)?|root|me|you|myself|test(?:er)?|todo|tbd|fixme"
+    r"|x+|foo|bar|baz|placeholder|changeme|ci|.*\bbot|dependabot|renovate|github-actions|autopack.*|prefect|agent|ai|llm|assistant"
+    r"|robot|system|automation|human|operator|owner|john doe|jane doe|example)",
     re.I,
 )
 _NAME = re.compile(r"[^\W\d_][\w.@+' -]*", re.U)
@@ -42,7 +42,9 @@ class Decision(Strict):
 class Approval(Strict):
     """The decisions of one person about one proposal."""
 
-    schema_: Literal["autopack.rules.approval/1"] = Field(alias="schema")
+    schema_: Literal["autopack.rules.approval/1"] = Field(
+        validation_alias="schema", serialization_alias="schema"
+    )
     id: Digest
     proposal_id: Digest
     workspace: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -120,7 +122,7 @@ def chosen(proposal: Proposal, words: Sequence[str]) -> set[str]:
     return found
 
 
-def decide(
+def decide(  # noqa: PLR0913, PLR0917 - every part of an approval is somebody's decision
     proposal: Proposal,
     approve: Collection[str],
     reject: Collection[str],
@@ -183,7 +185,9 @@ def check_approval(approval: Approval, proposal: Proposal, now: datetime) -> Non
     """
     again = "review again: python -m flows.failure_rules review"
     if approval.true_id() != approval.id:
-        raise Refused("the approval was changed after it was given: its id is not its digest", again)
+        raise Refused(
+            "the approval was changed after it was given: its id is not its digest", again
+        )
     if approval.proposal_id != proposal.id:
         raise Refused("the approval is about another proposal", again)
     if (approval.workspace, approval.base) != (proposal.workspace, proposal.base):

@@ -47,7 +47,7 @@ class Catalogue(Strict):
     """All mitigations, the first that fits is taken."""
 
     version: Literal[1]
-    disabled: list[str] = []
+    disabled: list[str] = Field(default_factory=list)
     mitigations: list[Mitigation]
 
     @model_validator(mode="after")

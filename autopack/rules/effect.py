@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from autopack.rules.matching import Failure, matches
+from autopack.rules.matching import Failure, compiled
 from autopack.rules.schema import Rule
 from autopack.rules.statistics import (
     benjamini_hochberg,
@@ -29,6 +29,8 @@ FEWEST = 5
 """Incidents on both sides together, below which nothing is said."""
 COMPARED = 20
 """Incidents without a rule, from which on the comparison with them decides too."""
+FELL = 0.9
+"""Rate ratio of what has no rule, below which all became rarer, and a rule must do better."""
 BURSTS = 1.5
 """Variance ÷ mean of incidents per run, above which runs are counted in place of incidents."""
 FURTHEST = 1_000_000
@@ -112,16 +114,19 @@ def effects(
 ) -> list[Effect]:
     """Return the effect of every reviewed rule, in their order."""
     reviewed = [rule for rule in rules if rule.reviewed]
-    own = {
-        rule.id: [incident for incident in incidents if matches(rule.match, incident.failure)]
-        for rule in reviewed
-    }
+    own = {rule.id: matching(rule, incidents) for rule in reviewed}
     ruled = {id(incident) for found in own.values() for incident in found}
     without = [incident for incident in incidents if id(incident) not in ruled]
     measured = [_measure(rule, runs, own[rule.id], without) for rule in reviewed]
     tested = [one.p for one in measured if one.p is not None]
     adjusted = iter(benjamini_hochberg(tested))
     return [_effect(one, None if one.p is None else next(adjusted)) for one in measured]
+
+
+def matching(rule: Rule, incidents: Sequence[Incident]) -> list[Incident]:
+    """Return the incidents that a rule is about."""
+    fits = compiled(rule.match)
+    return [incident for incident in incidents if fits(incident.failure)]
 
 
 def sides(
@@ -150,15 +155,13 @@ def _measure(
     bursts = max(dispersion(before.per_run()), dispersion(after.per_run())) > BURSTS
     x = (before.hit, after.hit) if bursts else (before.incidents, after.incidents)
     basis: Literal["incidents", "runs"] = "runs" if bursts else "incidents"
-    return _Measured(
-        rule.id, before, after, basis, x, others, _p(before, after, bursts, x, others)
-    )
+    return _Measured(rule.id, before, after, basis, x, others, _p(before, after, bursts, x, others))
 
 
 def _p(
     before: Side, after: Side, bursts: bool, x: tuple[int, int], others: tuple[Side, Side]
 ) -> float | None:
-    """Return the p-value that the rate fell, and fell further than that of everything else."""
+    """Return the p-value that the rate fell; where the rest fell too, that it fell further."""
     if sum(x) < FEWEST or not (before.exposure and after.exposure):
         return None
     if rates_p(x[0], 0, before.exposure, after.exposure) > ALPHA:
@@ -167,7 +170,10 @@ def _p(
         p = fisher_p(*x, before.exposure - x[0], after.exposure - x[1])
     else:
         p = rates_p(*x, before.exposure, after.exposure)
-    return max(p, fisher_p(*x, *_counts(others, bursts))) if _compared(others, bursts) else p
+    ratio = _ratio(*_counts(others, bursts), before.exposure, after.exposure)
+    if _compared(others, bursts) and ratio is not None and ratio < FELL:
+        return max(p, fisher_p(*x, *_counts(others, bursts)))
+    return p
 
 
 def _counts(others: tuple[Side, Side], bursts: bool) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from autopack.rules.schema import Example, Rule, RuleFile
 
 
 def grown(file: RuleFile, changes: Sequence[Change], approval: Approval) -> RuleFile:
-    """Return the file with approved changes; who reviewed them and by which paper is in each."""
+    """Return the file with approved changes, by id; who reviewed them and how is in each."""
     rules = {rule.id: rule for rule in file.rules}
     for change in changes:
         stamped = change.rule.model_copy(
@@ -29,7 +29,8 @@ def grown(file: RuleFile, changes: Sequence[Change], approval: Approval) -> Rule
             rules[old.id] = old.model_copy(
                 update={"state": "retired", "revision": old.revision + 1}
             )
-    return RuleFile(schema_="autopack.rules/1", rules=list(rules.values()))
+    ordered = [rules[name] for name in sorted(rules)]
+    return RuleFile(schema_="autopack.rules/1", rules=ordered)
 
 
 def reasons_against(file: RuleFile, changes: Sequence[Change], now: datetime) -> list[str]:

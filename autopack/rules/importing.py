@@ -87,19 +87,22 @@ def masked(text: str) -> str:
     return f"*{pattern.strip()}"[:MAX_PATTERN].rstrip("*") + "*"
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where old rules come from: the file's name, the workspace's folders, and a given scope."""
+
+    name: str
+    folders: frozenset[str]
+    scope: tuple[str, ...] = ()
+
+
 def imported(
-    olds: Sequence[OldRule],
-    source: str,
-    catalogue: Catalogue,
-    existing: RuleFile,
-    basis: Basis,
-    folders: Collection[str],
-    scope: Sequence[str] = (),
+    olds: Sequence[OldRule], source: Source, catalogue: Catalogue, existing: RuleFile, basis: Basis
 ) -> tuple[list[Change], list[Unmatched]]:
     """Return what an old file becomes: changes to propose, and texts that became none.
 
     A text that an entry of the catalogue answers gets its answer; another one stays advice to think
-    about. The scope is `scope` if given; else the folders of the files that the texts name; else
+    about. The scope is the given one; else the folders of the files that the texts name; else
     what their task categories are about. Only folders that the workspace has count.
     """
     groups: dict[str, list[OldRule]] = {}
@@ -107,8 +110,8 @@ def imported(
         groups.setdefault(masked(old.text), []).append(old)
     candidates, scopes = [], {}
     for pattern, found in groups.items():
-        candidates.append(_candidate(pattern, found, source))
-        scopes[pattern] = list(scope) or derived_scope(found, folders)
+        candidates.append(_candidate(pattern, found, source.name))
+        scopes[pattern] = list(source.scope) or derived_scope(found, source.folders)
     basis = replace(
         basis,
         window=Window(start=min(old.first for old in olds), end=max(old.last for old in olds)),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from autopack.report import Finding, PlacedFinding
 from autopack.rules.gate import conflicts, examples_against
 from autopack.rules.schema import RULES_FILE, Rule, RuleFile
-from autopack.rules.scopes import meets
+from autopack.rules.scopes import meets, within
 
 SOON = timedelta(days=14)
 CODES = {
@@ -106,36 +106,27 @@ class LintHit:
     message: str
 
 
-def lint_spec(rules: Iterable[Rule], spec: Any, now: datetime) -> list[LintHit]:
-    """Return what rules say about the phases of a spec: once for each phase that may write there."""
-    warning = _warning(rules, now)
+def lint_spec(rules: Sequence[Rule], spec: Any) -> list[LintHit]:
+    """Return what rules that warn say about a spec: once for each phase that may write there."""
     hits = []
     for loc, phase in _phases(spec):
         globs = list(_writes(phase))
-        for rule in warning:
+        for rule in rules:
             met = next((n for n, glob in globs if meets(rule.scope, glob)), None)
             if met is not None:
                 hits.append(LintHit((*loc, "scope", "paths", met), rule.id, rule.action.advice))
     return hits
 
 
-def lint_paths(rules: Iterable[Rule], paths: Sequence[str], now: datetime) -> list[Finding]:
+def lint_paths(rules: Iterable[Rule], paths: Sequence[str]) -> list[Finding]:
     """Return a warning for each rule that is about one of some changed files."""
     findings = []
-    for rule in _warning(rules, now):
-        path = next((path for path in paths if meets(rule.scope, path)), None)
+    for rule in rules:
+        path = next((path for path in paths if within(rule.scope, path)), None)
         if path is not None:
             told = f"{rule.action.advice} ({rule.id})"
             findings.append(Finding("learned_rule", "warning", path, None, told))
     return findings
-
-
-def _warning(rules: Iterable[Rule], now: datetime) -> list[Rule]:
-    return [
-        rule
-        for rule in rules
-        if rule.state == "active" and rule.stage != "guidance" and rule.expires_at > now
-    ]
 
 
 def _phases(spec: Any) -> Iterator[tuple[Loc, dict[str, Any]]]:

@@ -22,17 +22,17 @@ class Failure(Protocol):
     """What a rule may ask about: an event of the miner, or an example of a rule."""
 
     @property
-    def type(self) -> str: ...  # noqa: D102
+    def type(self) -> str: ...
     @property
-    def template(self) -> str: ...  # noqa: D102
+    def template(self) -> str: ...
     @property
-    def component(self) -> str: ...  # noqa: D102
+    def component(self) -> str: ...
     @property
-    def operation(self) -> str: ...  # noqa: D102
+    def operation(self) -> str: ...
     @property
-    def signature(self) -> str: ...  # noqa: D102
+    def signature(self) -> str: ...
     @property
-    def family(self) -> str: ...  # noqa: D102
+    def family(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,19 @@ class Guidance:
 
 def matches(match: Match, failure: Failure) -> bool:
     """Return whether a predicate fits a failure."""
-    return _compiled(match)(failure)
+    return compiled(match)(failure)
 
 
-def _compiled(match: Match) -> _Test:
+def compiled(match: Match) -> _Test:
+    """Return a predicate as a function, for many failures."""
     if match.not_ is not None:
-        denied = _compiled(match.not_)
+        denied = compiled(match.not_)
         return lambda failure: not denied(failure)
     if match.all is not None:
-        every = tuple(_compiled(part) for part in match.all)
+        every = tuple(compiled(part) for part in match.all)
         return lambda failure: all(test(failure) for test in every)
     if match.any is not None:
-        some = tuple(_compiled(part) for part in match.any)
+        some = tuple(compiled(part) for part in match.any)
         return lambda failure: any(test(failure) for test in some)
     pairs = tuple((attrgetter(name), pattern) for name, pattern in match.fields().items())
     return lambda failure: all(fits(pattern, get(failure) or "") for get, pattern in pairs)
@@ -81,7 +82,7 @@ class Rulebook:
     def __init__(self, rules: Iterable[Rule], demoted: Iterable[str] = ()) -> None:
         lowered = frozenset(demoted)
         self.rules = tuple(
-            (rule, _compiled(rule.match), _served(rule, rule.id in lowered))
+            (rule, compiled(rule.match), _served(rule, rule.id in lowered))
             for rule in rules
             if rule.state == "active"
         )
@@ -95,6 +96,14 @@ class Rulebook:
         """Return the rulebook of a file; a rule whose revision was overturned only advises."""
         hit = overturned or {}
         return cls(file.rules, (r.id for r in file.rules if hit.get(r.id) == r.revision))
+
+    def warning(self, now: datetime) -> list[Rule]:
+        """Return the rules that warn: those at stage lint or above as it is served, in date."""
+        return [
+            rule
+            for rule, _, guidance in self.rules
+            if guidance.stage != "guidance" and rule.expires_at > now
+        ]
 
     def match(
         self, failure: Failure, paths: Iterable[str] = (), now: datetime | None = None

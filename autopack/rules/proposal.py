@@ -61,13 +61,15 @@ class Unmatched(Strict):
 class Proposal(Strict):
     """Changes to the rules of one workspace, thought out against one state of its file."""
 
-    schema_: Literal["autopack.rules.proposal/1"] = Field(alias="schema")
+    schema_: Literal["autopack.rules.proposal/1"] = Field(
+        validation_alias="schema", serialization_alias="schema"
+    )
     id: Digest
     workspace: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     base: Annotated[str, Field(pattern=r"^(absent|sha256:[0-9a-f]{64})$")]
     created: Stamp
     changes: list[Change]
-    unmatched: list[Unmatched] = []
+    unmatched: list[Unmatched] = Field(default_factory=list)
 
     def true_id(self) -> str:
         """Return the id that the content has."""

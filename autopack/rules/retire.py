@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from autopack.rules.catalogue import Catalogue
-from autopack.rules.effect import ALPHA, FEWEST, Incident, sides
+from autopack.rules.effect import ALPHA, FEWEST, Incident, matching, sides
 from autopack.rules.hits import Hit, record_of
-from autopack.rules.matching import matches
 from autopack.rules.proposal import LIFETIME, Change, Kind
 from autopack.rules.schema import PROBATION_HITS, STAGES, Rule, Stage, Stamp
 from autopack.rules.statistics import rates_p
@@ -30,12 +29,13 @@ class History:
 def retirements(
     rules: Sequence[Rule], history: History, now: datetime, by: str, quiet: int = QUIET_RUNS
 ) -> list[Change]:
-    """Return the changes that end or lower rules, at most one for each, the gravest reason first."""
+    """Return the changes that end or lower rules, at most one for each, by its gravest reason."""
     changes = []
     for rule in rules:
         if rule.state != "active":
             continue
         record = record_of(rule, history.hits)
+        stage: Stage | None
         if rule.expires_at <= now:
             why, stage = f"it expired at {rule.expires_at.isoformat()}", None
         elif record.overturned and rule.stage != "guidance":
@@ -73,16 +73,13 @@ def _harm(rule: Rule, history: History) -> str:
     """Return how much oftener a failure comes since its rule, where that is no chance."""
     if rule.reviewed is None:
         return ""
-    own = [one for one in history.incidents if matches(rule.match, one.failure)]
-    before, after = sides(rule, history.runs, own)
+    before, after = sides(rule, history.runs, matching(rule, history.incidents))
     x, y = before.incidents, after.incidents
     if x + y < FEWEST or not (before.exposure and after.exposure):
         return ""
     if rates_p(y, x, after.exposure, before.exposure) > ALPHA:
         return ""
-    return (
-        f"it came {y} times in {after.exposure} runs since, and {x} times in {before.exposure} before"
-    )
+    return f"{y} times in {after.exposure} runs since, {x} times in {before.exposure} before"
 
 
 def _silence(rule: Rule, history: History, quiet: int) -> str:
@@ -90,7 +87,7 @@ def _silence(rule: Rule, history: History, quiet: int) -> str:
     if rule.reviewed is None:
         return ""
     since = {run for run, at in history.runs.items() if at >= rule.reviewed.at}
-    matched = {one.run for one in history.incidents if matches(rule.match, one.failure)}
+    matched = {one.run for one in matching(rule, history.incidents)}
     last = max((history.runs[run] for run in matched & since), default=None)
     silent = [run for run in since if last is None or history.runs[run] > last]
     return f"no match in the last {len(silent)} runs" if len(silent) >= quiet else ""

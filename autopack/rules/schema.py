@@ -50,7 +50,7 @@ Class = Literal[
     "review_by_hand",
 ]
 SAFE: frozenset[str] = frozenset({"retry_with_backoff", "fail_fast", "shrink_context", "pin_scope"})
-"""Classes that may be enforced: they change how a run goes on, and nothing that it leaves behind."""
+"""Classes that may be enforced: they change how a run goes on, and nothing that it leaves."""
 
 
 def _second(moment: datetime) -> datetime:
@@ -89,7 +89,7 @@ class Match(Strict):
     family: Pattern | None = None
     all: list[Match] | None = Field(default=None, min_length=1)
     any: list[Match] | None = Field(default=None, min_length=1)
-    not_: Match | None = Field(default=None, alias="not")
+    not_: Match | None = Field(default=None, validation_alias="not", serialization_alias="not")
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -123,7 +123,7 @@ class Match(Strict):
 class Action(Strict):
     """What to do about it."""
 
-    class_: Class = Field(alias="class")
+    class_: Class = Field(validation_alias="class", serialization_alias="class")
     advice: Annotated[str, Field(min_length=10, max_length=600)]
 
 
@@ -219,7 +219,9 @@ class Rule(Strict):
 class RuleFile(Strict):
     """The file of a workspace's rules."""
 
-    schema_: Literal["autopack.rules/1"] = Field(alias="schema")
+    schema_: Literal["autopack.rules/1"] = Field(
+        validation_alias="schema", serialization_alias="schema"
+    )
     rules: list[Rule]
 
     @model_validator(mode="after")
