@@ -28,7 +28,7 @@ from autopack.rules.proposal import Proposal
 from autopack.rules.schema import EMPTY, RULES_FILE, RuleFile
 from autopack.rules.serving import use
 
-IDENTITY = ".autonomous_runs/rules/workspace"
+IDENTITY = ".autonomous_runs/_rules/workspace"
 """What tells this checkout from every other one, so that an approval holds in it alone."""
 M = TypeVar("M", bound=BaseModel)
 

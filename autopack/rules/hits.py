@@ -1,6 +1,6 @@
 """The log of hits: a rule spoke, and whether it was right.
 
-One JSON object a line in `.autonomous_runs/rules/hits.jsonl`, only ever appended:
+One JSON object a line in `.autonomous_runs/_rules/hits.jsonl`, only ever appended:
 `{"at", "rule", "revision", "stage", "event", "verdict", "by"}`. A verdict is `applied` (the rule
 spoke), `confirmed` or `overturned` (somebody says that it was right, or wrong).
 """
@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from autopack.rules.schema import Line, Moment, Rule, RuleId, Stage, Strict
 
-HITS_FILE = ".autonomous_runs/rules/hits.jsonl"
+HITS_FILE = ".autonomous_runs/_rules/hits.jsonl"
 Verdict = Literal["applied", "confirmed", "overturned"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 

@@ -146,7 +146,7 @@ def test_an_overturned_hit_demotes_that_revision_at_once() -> None:
 def test_the_log_of_hits_survives_a_torn_line(make_workspace) -> None:
     root, rule = make_workspace(), enforced()
     rule_files.append_hit(root, hit(rule, "applied"))
-    log = root / ".autonomous_runs/rules/hits.jsonl"
+    log = root / ".autonomous_runs/_rules/hits.jsonl"
     log.write_bytes(log.read_bytes() + b'{"at": "20')
     rule_files.append_hit(root, hit(rule, "overturned"))
     hits, bad = rule_files.read_log(root)
