@@ -141,13 +141,13 @@ def failure_rules_propose(
     ruling = Ruling(workspace, Deadline.after(max_seconds))
     with report.step("read-rules"):
         rules_propose.read_rules(ruling)
-    if from_rules:
-        with report.step("import"):
-            rules_propose.import_old(ruling, from_rules, scope or (), owner)
-    else:
-        with report.step("collect"):
-            mined = rules_mined.collect(report, ruling, since_days, database_url)
-        with report.step("propose"):
+    with report.step("collect"):
+        mined = rules_mined.collect(report, ruling, since_days, database_url)
+    with report.step("propose"):
+        if from_rules:
+            old = rules_propose.OldFile(from_rules, scope or ())
+            rules_propose.import_old(ruling, mined, old, owner)
+        else:
             rules_propose.think(ruling, mined, owner)
     with report.step("write-proposal"):
         path = rules_propose.write(ruling, out, report.writes.files)

@@ -51,7 +51,9 @@ def collect(
     return Mined(events, runs, since)
 
 
-def run_times(folders: Mapping[str, datetime], events: Sequence[Event]) -> dict[str, datetime]:
+def run_times(
+    folders: Mapping[str, datetime | None], events: Sequence[Event]
+) -> dict[str, datetime]:
     """Return when each run was: its first dated failure, else when its folder last changed.
 
     A folder's time is that of its last copy or checkout, so a failure knows better. A run of which
@@ -61,4 +63,4 @@ def run_times(folders: Mapping[str, datetime], events: Sequence[Event]) -> dict[
     for event in events:
         if event.at is not None:
             dated[event.run] = min(event.at, dated.get(event.run, event.at))
-    return {**folders, **dated}
+    return {**{run: at for run, at in folders.items() if at}, **dated}

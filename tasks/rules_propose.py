@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from autopack.rules.proposal import Basis
 
 BY = "flows.failure_rules"
+
+
+@dataclass(frozen=True)
+class OldFile:
+    """An old rule file, and the scope to give its rules."""
+
+    name: str
+    scope: Sequence[str] = ()
 
 
 @task(**policy.READ)
@@ -61,24 +70,27 @@ def _basis(ruling: Ruling, mined: Mined, owner: str) -> Basis:
 
 
 @task(**policy.READ)
-def import_old(ruling: Ruling, name: str, scope: Sequence[str], owner: str) -> None:
-    """Propose what an old rule file comes to."""
+def import_old(ruling: Ruling, mined: Mined, old: OldFile, owner: str) -> None:
+    """Propose what an old rule file comes to; mined failures are what its rules must not match."""
     from autopack.io.rule_files import read_catalogue, read_old_rules
     from autopack.io.tree import read_tree
+    from autopack.rules.candidates import candidates_of
     from autopack.rules.importing import Source, imported, old_rules
     from autopack.rules.proposal import Basis
     from autopack.rules.schema import Window
 
     assert ruling.rules
-    value, shown = read_old_rules(name)
-    folders = {f for f in read_tree(ruling.root, ruling.deadline).folders if f and "/" not in f}
+    value, shown = read_old_rules(old.name)
+    tree = read_tree(ruling.root, ruling.deadline)
+    folders = {folder for folder in tree.folders if folder and "/" not in folder}
+    others = tuple(candidates_of(mined.events, tree.files))
     window = Window(start=ruling.now - timedelta(days=1), end=ruling.now)
     ruling.changes, ruling.unmatched = imported(
         old_rules(value),
-        Source(shown, frozenset(folders), tuple(scope)),
+        Source(shown, frozenset(folders), tuple(old.scope)),
         read_catalogue(ruling.root),
         ruling.rules.file,
-        Basis(ruling.now, window, 1, BY, owner),
+        Basis(ruling.now, window, 1, BY, owner, others),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from autopack.rules.effect import Incident
 from autopack.rules.model import Event, Frame
@@ -58,15 +58,27 @@ def incidents_of(events: Iterable[Event]) -> list[Incident]:
 
 
 def _locator(files: Collection[str]) -> Callable[[Event], Iterator[str]]:
-    """Return what finds the files of the workspace that an event's frames name."""
+    """Return what finds the file of the workspace that an event came from, if there is one."""
     known = frozenset(files)
+    by_name: dict[str, list[str]] = {}
+    for path in known:
+        if path.endswith(".py"):
+            by_name.setdefault(path.rpartition("/")[2], []).append(path)
 
     def locate(event: Event) -> Iterator[str]:
-        for frame in event.frames:
-            if path := workspace_path(frame, known):
-                yield path
+        named = (workspace_path(frame, known) for frame in reversed(event.frames))
+        if path := next(filter(None, named), None) or _of_origin(event.origin, by_name):
+            yield path
 
     return locate
+
+
+def _of_origin(origin: str, by_name: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the one file that an origin such as `app/main:start` means."""
+    module = origin.rpartition(":")[0] + ".py"
+    candidates = by_name.get(module.rpartition("/")[2], ())
+    ending = [path for path in candidates if f"/{path}".endswith(f"/{module}")]
+    return ending[0] if len(ending) == 1 else None
 
 
 def workspace_path(frame: Frame, files: Collection[str]) -> str | None:

@@ -31,6 +31,8 @@ LIFETIME = timedelta(days=180)
 """After this a rule must be reviewed again."""
 MOST_EXAMPLES = 5
 MOST_EVENTS = 50
+MOST_PATHS = 5
+"""More files than these are told by their folders."""
 Kind = Literal["add", "promote", "demote", "retire"]
 
 
@@ -109,7 +111,7 @@ def seal(
 class Candidate:
     """A kind of failure that may deserve a rule: what the miner's group comes to here.
 
-    `paths` are the files of the workspace that its failures name.
+    `paths` are the files of the workspace that its failures came from.
     """
 
     signature: str
@@ -130,6 +132,8 @@ class Basis:
     exposure: int
     by: str
     owner: str
+    others: tuple[Candidate, ...] = ()
+    """Failures to tell the candidates from, which are none themselves."""
 
 
 def propose(
@@ -175,7 +179,7 @@ def _drafted(
     positives = _spread([candidate.examples for candidate in found])
     if len(positives) < MIN_EXAMPLES:
         return f"seen fewer than {MIN_EXAMPLES} times"
-    others = [candidate for candidate in candidates if candidate not in found]
+    others = [one for one in (*candidates, *basis.others) if one not in found]
     negatives = [
         example
         for example in _spread([candidate.examples for candidate in others])
@@ -213,9 +217,11 @@ def _spread_all(found: Sequence[Candidate]) -> list[Example]:
 
 
 def _scope(entry: Mitigation, found: Sequence[Candidate]) -> list[str]:
-    """Return the folders of the files that the failures name, else the catalogue's scope."""
-    named = sorted({folder_of(path) for candidate in found for path in candidate.paths})
-    return named or list(entry.scope)
+    """Return the files that the failures came from, and where the catalogue would mend them."""
+    named = {path for candidate in found for path in candidate.paths}
+    if len(named) > MOST_PATHS:
+        named = {folder_of(path) for path in named}
+    return [*sorted(named), *(glob for glob in entry.scope if glob not in named)]
 
 
 def folder_of(path: str) -> str:

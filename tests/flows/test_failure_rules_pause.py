@@ -47,7 +47,7 @@ def test_a_review_pauses_for_a_name_and_a_decision(
         first = made.changes[0].rule.id
         typed = {"by": "Ada Lovelace", "approve": first, "reject": ""}
         prefect_server.post(f"/flow_runs/{run['id']}/resume", {"run_input": typed})
-        out, err = child.communicate(timeout=120)
+        out, _ = child.communicate(timeout=120)
     finally:
         stop(child)
     report = json.loads(out)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from autopack.report import Finding, NextStep, Report
-from tasks.run import name_workspace
+from tasks.run import Run, deadline_alarm, name_workspace, running, waiting_for_a_person
 
 
 @pytest.mark.parametrize(

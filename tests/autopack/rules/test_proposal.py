@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -57,12 +58,13 @@ def test_a_rule_that_is_there_is_not_proposed_again_even_if_it_is_retired() -> N
     assert ids == {rule.id for rule in rules[2:]}
 
 
-def test_the_scope_is_where_the_failures_were_or_the_catalogues() -> None:
-    here = papers.candidate("table", paths=("src/app/db/x.py", "src/app/y.py", "setup.py"))
+def test_the_scope_is_where_the_failures_were_and_where_the_catalogue_mends_them() -> None:
+    here = papers.candidate("table", paths=("src/app/db/x.py", "setup.py"))
     found = [here, papers.candidate("odd"), papers.candidate("closed")]
     made, _ = propose(found, papers.CATALOGUE, EMPTY, papers.basis())
     scopes = {change.rule.action.class_: change.rule.scope for change in made}
-    assert scopes["migrate_schema_first"] == ["setup.py", "src/app/"]
+    mended = ["migrations/", "alembic/", "src/**/models*", "src/**/db*"]
+    assert scopes["migrate_schema_first"] == ["setup.py", "src/app/db/x.py", *mended]
     assert scopes["reconnect_before_use"] == ["src/**/db*", "src/**/database*"]
 
 
@@ -159,6 +161,21 @@ def test_events_become_candidates_by_family_without_their_messages() -> None:
 def test_a_retry_storm_is_one_incident() -> None:
     events = [event("table", n, phase="p") for n in range(50)] + [event("table", 99, phase="q")]
     assert len(incidents_of(events)) == 2
+
+
+def test_an_origin_is_found_where_one_file_alone_can_be_meant() -> None:
+    events = [replace(event("table", 1), origin="app/main:start")]
+    assert candidates_of(events, {"src/app/main.py", "src/main.py"})[0].paths == (
+        "src/app/main.py",
+    )
+    assert candidates_of(events, {"src/app/main.py", "lib/app/main.py"})[0].paths == ()
+
+
+def test_more_files_than_a_few_are_told_by_their_folders() -> None:
+    many = tuple(f"src/app/part/x{n}.py" for n in range(9))
+    found = [papers.candidate("table", paths=many), papers.candidate("odd")]
+    made, _ = propose(found, papers.CATALOGUE, EMPTY, papers.basis())
+    assert made[0].rule.scope[0] == "src/app/"
 
 
 @pytest.mark.parametrize(
