@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mined:
-    """Events of a window, all runs in it (also those in which nothing failed), and its start."""
+    """Events of a window, all runs in it (also those in which nothing failed), and its start.
+
+    `known` are the events of all times: what else failed is what a rule is told from.
+    """
 
     events: Sequence[Event]
     runs: Mapping[str, datetime]
+    known: Sequence[Event]
     since: datetime | None = None
 
     @property
@@ -48,7 +52,7 @@ def collect(
     times = run_times(mining.runs, mining.events)
     runs = {run: at for run, at in times.items() if since is None or at >= since}
     events = [event for event in mining.events if event.run in runs]
-    return Mined(events, runs, since)
+    return Mined(events, runs, mining.events, since)
 
 
 def run_times(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,10 @@ def think(ruling: Ruling, mined: Mined, owner: str) -> None:
     files = read_tree(ruling.root, ruling.deadline).files
     candidates = candidates_of(mined.events, files)
     ruling.changes, ruling.unmatched = propose(
-        candidates, catalogue, ruling.rules.file, _basis(ruling, mined, owner)
+        candidates,
+        catalogue,
+        ruling.rules.file,
+        replace(_basis(ruling, mined, owner), others=tuple(candidates_of(mined.known, files))),
     )
     ruling.changes += promotions(ruling.rules.file.rules, catalogue, hits, ruling.now, BY)
 
@@ -83,7 +86,7 @@ def import_old(ruling: Ruling, mined: Mined, old: OldFile, owner: str) -> None:
     value, shown = read_old_rules(old.name)
     tree = read_tree(ruling.root, ruling.deadline)
     folders = {folder for folder in tree.folders if folder and "/" not in folder}
-    others = tuple(candidates_of(mined.events, tree.files))
+    others = tuple(candidates_of(mined.known, tree.files))
     window = Window(start=ruling.now - timedelta(days=1), end=ruling.now)
     ruling.changes, ruling.unmatched = imported(
         old_rules(value),
