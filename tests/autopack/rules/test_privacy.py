@@ -64,7 +64,7 @@ def test_people_machines_and_keys_are_taken_out(text, gone):
     [
         "127.0.0.1:8000 refused", "version 6.1.7601.23505", "max_tokens=16384, token_cap: 500",
         "The api_key option must be set", "password: None", "at 12:34:56",
-        "std::vector of Foo::bar",
+        "std::vector of Foo::bar", "test_token_counter:estimate failed",
         "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     ],
 )  # fmt: skip

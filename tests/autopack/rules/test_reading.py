@@ -116,8 +116,9 @@ def test_the_same_traceback_twice_in_a_log_is_two_events_also_in_a_copy():
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
 def test_logs_of_any_shell_are_read(encoding):
-    (event,) = read(BOOM.encode(encoding), "r/a.log")
+    (event,) = read(BOOM.replace("\n", "\r\n").encode(encoding), "r/a.log")
     assert isinstance(event, Event)
+    assert (event.origin, event.message) == ("app/a:f", "'a'")
 
 
 @given(st.binary(max_size=300), st.sampled_from(["errors/a.json", "errors/a.txt", "a.log"]))
