@@ -16,7 +16,7 @@ from autopack.rules.model import Event, Frame
 from autopack.rules.privacy import scrub
 from autopack.rules.records import header, moment
 from autopack.rules.signature import sign, unwrap
-from autopack.rules.tracebacks import HEAD, Raised, Traceback, leaf, read_traceback
+from autopack.rules.tracebacks import HEAD, Raised, Traceback, leaf, place, read_traceback
 
 SHOWN = 2000
 """Characters of a message that are kept."""
@@ -58,7 +58,7 @@ class Told:
         """Return the event: redacted, named by its content, and signed by its root cause."""
         root = self.found.root if self.found else self.said
         type_, message = unwrap(scrub(root.type), scrub(root.message))
-        origin = scrub(self.found.origin) if self.found else ""
+        origin = place(_scrubbed(self.found.origin)) if self.found and self.found.origin else ""
         chain = tuple(leaf(scrub(one.type)) for one in self.found.chain) if self.found else ()
         masked = template(message)
         return Event(
@@ -66,7 +66,7 @@ class Told:
             phase=scrub(self.phase) if self.phase else None, at=self.at, type=type_,
             message=message[:SHOWN], component=scrub(self.component),
             operation=scrub(self.operation), chain=chain or (type_,),
-            frames=tuple(Frame(scrub(f.file), scrub(f.function)) for f in root.frames),
+            frames=tuple(map(_scrubbed, root.frames)),
             signature=sign(type_, masked, origin), template=masked, origin=origin,
             line=self.line,
         )  # fmt: skip
@@ -76,6 +76,10 @@ class Told:
         names = (self.run, self.phase, at, self.component, self.operation, root.type)
         text = repr((*names, self.content)).encode("utf-8", "backslashreplace")
         return sha256(text).hexdigest()
+
+
+def _scrubbed(frame: Frame) -> Frame:
+    return Frame(scrub(frame.file), scrub(frame.function))
 
 
 def event_of(fields: Mapping[str, Any], source: str, run: str, line: int | None) -> Event | None:

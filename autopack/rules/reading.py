@@ -43,6 +43,11 @@ def read_artefact(data: bytes, source: str, run: str, cut: bool = False) -> Read
 
 def decode(data: bytes) -> str | None:
     """Return the text of some bytes, UTF-16 with its mark too; None when they are no text."""
+    text = _decoded(data)
+    return text if text is None else text.replace("\r\n", "\n")
+
+
+def _decoded(data: bytes) -> str | None:
     for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "")):
         if data.startswith(mark):
             return data.decode(name or "utf-8-sig", "replace")

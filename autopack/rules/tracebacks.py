@@ -53,18 +53,16 @@ class Traceback:
         return self.chain[at]
 
     @property
-    def origin(self) -> str:
+    def origin(self) -> Frame | None:
         """Where it came from: the innermost frame of the project, first of all in the root."""
         start = self.chain.index(self.root)
         ordered = [frame for one in self.chain[start:] for frame in reversed(one.frames)]
         own = (frame for frame in ordered if not _FOREIGN.search(frame.file))
-        return place(next(own, ordered[0] if ordered else None))
+        return next(own, ordered[0] if ordered else None)
 
 
-def place(frame: Frame | None) -> str:
+def place(frame: Frame) -> str:
     """Return `folder/file:function`, the same on every machine and after every edit."""
-    if frame is None:
-        return ""
     path = frame.file.replace("\\", "/").casefold().removesuffix(".py")
     return f"{'/'.join(path.split('/')[-2:])}:{frame.function}"
 

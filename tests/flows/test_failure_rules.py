@@ -1,213 +1,162 @@
-"""The loop as its users run it: propose, review, append, serve, measure, retire."""
+"""Mining as its users run it: what is found, what is kept, and ids for a pipe of lines."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
-import sys
-from pathlib import Path
+import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from autopack.io import rule_files
-from autopack.rules.schema import RULES_FILE
-from tests.support import rule_papers as papers
-from tests.support.process import Finished, run_bounded
-from tests.support.session import REPOSITORY, clean_environment
+from autopack.io.audit import AUDIT_FILE, verify
+from autopack.rules.stored import ALIASES, STORE
+from tests.support.process import Finished
 
-DEMO = REPOSITORY / "docs/examples/failure_rules_demo.py"
-BY = ("--by", "Ada Lovelace")
+KEY = "planted-Secret-0123456789"
+
+
+def report(run: str, message="no such table: parts", days_ago=0.0, **more) -> str:
+    at = (datetime.now(UTC) - timedelta(days=days_ago)).isoformat()
+    fields = {"timestamp": at, "error_type": "DbError", "error_message": message, "run_id": run}
+    return json.dumps({**fields, "phase_id": "p", **more})
+
+
+FILES = {
+    ".autonomous_runs/r1/errors/a.json": report("r1", days_ago=40),
+    ".autonomous_runs/r2/errors/a.json": report("r2", f"call refused, api_key={KEY}"),
+    ".autonomous_runs/r2/errors/b.json": report("r2", f"call refused, api_key={KEY}!"),
+    ".autonomous_runs/r3/app.log": "INFO fine\n",
+}
 
 
 @pytest.fixture
-def rules(run_flow):
-    """Return `rules(root, *words)`: run a command of failure_rules without an engine."""
+def root(make_workspace):
+    return make_workspace(FILES)
 
-    def run(root: Path, *words: str, form: str = "--json") -> Finished:
-        where = ("--workspace", str(root), "--engine", "direct", *([form] if form else []))
-        return run_flow("failure_rules", *words, *where)
+
+@pytest.fixture
+def mine(run_flow, root):
+    """Return `mine(*words)`: mine the workspace without an engine."""
+
+    def run(*words, form="--json") -> Finished:
+        where = ("--workspace", root, "--engine", "direct", form)
+        return run_flow("failure_rules", "mine", *words, *where)
 
     return run
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Path:
-    """Return the demo's workspace: its past runs alone."""
-    spec = importlib.util.spec_from_file_location("demo", DEMO)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    from datetime import timedelta
-
-    root = tmp_path / "demo"
-    (root / "docs").mkdir(parents=True)
-    for number in range(50):
-        at = papers.NOW - timedelta(days=50 - number)
-        module.run(root, number, at, module.failures_of(number, 3))
-    return root
+def files_of(root):
+    return {path for path in root.rglob("*") if path.is_file()}
 
 
-def test_the_demo_ends_with_fewer_recurrences_and_their_interval(tmp_path) -> None:
-    root = tmp_path / "demo"
-    command = [sys.executable, str(DEMO), str(root), "--json"]
-    done = run_bounded(command, cwd=tmp_path, env=clean_environment())
-    assert done.returncode == 0, done.stdout + done.stderr
-    (effect,) = json.loads(done.stdout.splitlines()[-1])["effects"]
-    assert effect["verdict"] == "reduced"
-    assert effect["before"] == {"incidents": 14, "runs": 42}
-    assert effect["after"] == {"incidents": 2, "runs": 60}
-    low, high = effect["interval"]
-    assert effect["ratio"] == pytest.approx(0.1)
-    assert low < effect["ratio"] < high < 1
-
-
-def test_a_proposal_is_the_only_thing_written_and_says_what_is_next(demo, rules) -> None:
-    before = {path for path in demo.rglob("*") if path.is_file()}
-    done = rules(demo, "propose")
+def test_groups_tell_how_often_in_how_many_runs_and_since_when(mine):
+    done = mine()
     assert done.returncode == 0, done.stderr
-    report = done.report
-    written = {path for path in demo.rglob("*") if path.is_file()} - before
-    assert sorted(path.relative_to(demo).as_posix() for path in written) == sorted(
-        report["writes"]["files"]
-    )
-    assert report["counts"]["proposed"] == 2
-    assert "review" in report["next_steps"][0]["command"]
-    assert (
-        rule_files.read_proposal(str(demo / report["proposal"]["path"])).id
-        == (report["proposal"]["id"])
-    )
-
-
-def test_an_order_of_papers_by_name_works_from_anywhere(demo, rules, tmp_path) -> None:
-    paper, answer = str(tmp_path / "p.json"), str(tmp_path / "a.json")
-    assert rules(demo, "propose", "--out", paper).returncode == 0
-    done = rules(demo, "review", paper, "--reject", "all", *BY, "--out", answer)
-    assert (done.returncode, done.report["counts"]["rejected"]) == (0, 2)
-    done = rules(demo, "append", paper, answer, "--execute")
-    assert (done.returncode, done.report["writes"]["files"]) == (0, [])
-    assert not (demo / RULES_FILE).exists()
-
-
-def test_what_was_appended_is_not_proposed_again_and_retires_by_the_same_way(demo, rules) -> None:
-    for words in (["propose"], ["review", "--approve", "all", *BY], ["append", "--execute"]):
-        assert rules(demo, *words).returncode == 0
-    assert rules(demo, "propose").report["counts"]["proposed"] == 0
-    assert rules(demo, "lint").report["findings"] == []
-    rule = rule_files.read_rules(demo).file.rules[0]
-    words = ("overturn", rule.id, "--event", "e1", *BY)
-    assert rules(demo, *words).report["writes"]["files"] == []
-    assert rules(demo, *words, "--execute").returncode == 0
-    assert [f["code"] for f in rules(demo, "lint").report["findings"]] == ["RU009"]
-    done = rules(demo, "retire")
-    assert done.report["counts"]["proposed"] == 1
-    for words in (["review", "--approve", "all", *BY], ["append", "--execute"]):
-        done = rules(demo, *words)
-        assert done.returncode == 0, done.stderr
-    changed = next(r for r in rule_files.read_rules(demo).file.rules if r.id == rule.id)
-    assert (changed.revision, changed.stage) == (2, "guidance")
-    assert rules(demo, "lint").report["findings"] == []
-
-
-def test_a_rule_that_warns_is_heard_by_the_phase_check(demo, rules, run_flow) -> None:
-    spec = {
-        "phase_id": "p",
-        "scope": {"paths": ["migrations/"], "read_only_context": ["docs/"]},
-        "validation": {"argv": ["pytest", "-q", "migrations/"], "timeout_seconds": 60},
-        "budget": {"tokens": 1, "seconds": 1, "files": 1, "lines": 1},
-    }
-    plan = demo / "plan.json"
-    plan.write_text(json.dumps(spec, indent=2))
-
-    def told() -> list[tuple[str, str, int]]:
-        words = ("validate", plan, "--workspace", demo, "--engine", "direct", "--json")
-        found = run_flow("phase_check", *words).report["findings"]
-        return [(f["code"], f["severity"], f["line"]) for f in found if f["code"] == "PS601"]
-
-    assert told() == []
-    for words in (["propose"], ["review", "--approve", "all", *BY], ["append", "--execute"]):
-        assert rules(demo, *words).returncode == 0
-    assert told() == [("PS601", "warning", 5)]
-    (demo / RULES_FILE).write_text('{"rules": []}')
-    assert told() == [], "a file of another format serves nothing"
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["propose", "--scope", "src/"], "--scope belongs to --from-rules"),
-        (["propose", "--from-rules", "gone.json"], "gone.json does not exist"),
-        (["review"], "proposal.json does not exist"),
-        (["append"], "proposal.json does not exist"),
-        (["overturn", "rule:v1:x", "--event", "e", *BY], "is no rule of this workspace"),
-    ],
-)
-def test_a_mistake_is_told_in_one_line(make_workspace, rules, words, said) -> None:
-    done = rules(make_workspace(), *words, form="")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert said in done.stderr
-    assert "Next: " in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--approve", "all"], "--by is missing"),
-        (["--approve", "all", "--by", "TODO"], "names no person"),
-        (["--approve", "all", "--reject", "all", *BY], "approved and rejected"),
-        (["--approve", "nothing", *BY], "means no rule"),
-        (["--approve", "all", *BY, "--expires", "9d"], "is no time between"),
-        ([], "nothing is decided"),
-        (["--by", "Ada"], "nothing is decided"),
-    ],
-)
-def test_a_review_without_a_decision_or_a_name_writes_nothing(demo, rules, words, said) -> None:
-    assert rules(demo, "propose").returncode == 0
-    done = rules(demo, "review", *words, form="")
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
-    assert not (demo / ".autonomous_runs/reports/approval.json").exists()
-    assert not (demo / ".autonomous_runs/audit.jsonl").exists()
-
-
-def test_the_page_of_an_effect_draws_its_trend(demo, rules) -> None:
-    for words in (["propose"], ["review", "--approve", "all", *BY], ["append", "--execute"]):
-        assert rules(demo, *words).returncode == 0
-    page = rules(demo, "effect", "--format", "html", form="").stdout
-    assert page.count("<polyline") == 2
-    assert "too few" in page
-
-
-def test_an_own_catalogue_is_laid_over_and_told_where_it_is_wrong(demo, rules) -> None:
-    own = demo / "config/mitigations.yaml"
-    own.parent.mkdir()
-    own.write_text("version: 1\ndisabled: [missing-table]\nmitigations: []\n")
-    assert rules(demo, "propose").report["counts"]["proposed"] == 1
-    own.write_text("version: 1\nmitigations:\n  - key: x\n")
-    done = rules(demo, "propose", form="")
-    assert done.returncode == 2
-    assert "config/mitigations.yaml:3:10" in done.stderr
-
-
-@pytest.mark.corpus
-def test_the_loop_runs_on_the_real_workspace(corpus_copy, corpus_source, rules) -> None:
-    root = corpus_copy
-    for folder in (corpus_source / "failures/reports").iterdir():
-        shutil.copytree(folder, root / ".autonomous_runs" / folder.name)
-    done = rules(root, "propose")
-    assert done.returncode == 6, "its rule file is of the old format"
-    old = root / "archive/LEARNED_RULES.old.json"
-    old.parent.mkdir(exist_ok=True)
-    (root / RULES_FILE).rename(old)
-    steps = (["review", "--approve", "all", *BY], ["append", "--execute"])
-    for words in (["propose"], *steps, ["propose", "--from-rules", str(old)], *steps):
-        done = rules(root, *words)
-        assert done.returncode == 0, done.stderr
-    rules_now = rule_files.read_rules(root).file.rules
-    assert {rule.action.class_ for rule in rules_now} == {
-        "migrate_schema_first", "reconnect_before_use", "validate_input", "review_by_hand",
+    counts = done.report["counts"]
+    assert {name: counts[name] for name in ("events", "incidents", "groups")} == {
+        "events": 3, "incidents": 2, "groups": 2,
     }  # fmt: skip
-    assert rules(root, "lint").report["findings"] == []
-    verdicts = {effect["verdict"] for effect in rules(root, "effect").report["effects"]}
-    assert verdicts == {"too few"}
-    assert rules(root, "propose").report["counts"]["proposed"] == 0
+    refused, table = sorted(done.report["groups"], key=lambda group: group["template"])
+    assert (refused["events"], refused["incidents"], refused["exposure"]) == (2, 1, 3)
+    assert table["template"] == "no such table: parts"
+    assert table["signature"].startswith("sig:v1:")
+
+
+def test_a_dry_run_writes_nothing(mine, root):
+    before = files_of(root)
+    assert mine().returncode == 0
+    assert files_of(root) == before
+
+
+def test_events_are_kept_once_without_secrets_and_audited(mine, root):
+    first = mine("--execute")
+    assert first.returncode == 0, first.stderr
+    assert first.report["writes"]["files"] == [STORE, ALIASES]
+    kept = (root / STORE).read_bytes()
+    assert kept.count(b"\n") == 3
+    second = mine("--execute")
+    assert second.report["writes"]["files"] == []
+    assert (root / STORE).read_bytes() == kept
+    assert verify(root / AUDIT_FILE) is None
+    for path in files_of(root) - {root / name for name in FILES}:
+        assert KEY.encode() not in path.read_bytes()
+    assert KEY not in first.stdout + first.stderr
+
+
+def test_what_was_kept_outlives_its_artefacts(mine, root):
+    before = mine("--execute").report["groups"]
+    (root / ".autonomous_runs/r1/errors/a.json").unlink()
+    assert mine().report["groups"] == before
+
+
+def test_the_window_leaves_older_failures_and_runs_out(mine):
+    done = mine("--since-days", "30")
+    assert [group["template"] for group in done.report["groups"]] != []
+    assert done.report["counts"]["groups"] == 1
+
+
+def test_what_cannot_be_read_is_a_finding_and_the_rest_is_mined(mine, root):
+    (root / ".autonomous_runs/r2/errors/c.json").write_text('{\n"error_type": "X", ')
+    done = mine()
+    assert done.returncode == 1
+    (finding,) = done.report["findings"]
+    assert finding["path"] == ".autonomous_runs/r2/errors/c.json"
+    assert finding["line"] == 2
+    assert done.report["counts"]["groups"] == 2
+
+
+def test_a_torn_store_is_a_finding_and_is_made_again(mine, root):
+    mine("--execute")
+    whole = (root / STORE).read_bytes()
+    (root / STORE).write_bytes(whole[:-40])
+    assert mine("--execute").returncode == 1
+    assert (root / STORE).read_bytes() == whole
+    assert mine().returncode == 0
+
+
+def test_failures_of_the_database_are_groups_too(mine, root):
+    with sqlite3.connect(root / "autopack.db") as cx:
+        cx.execute("CREATE TABLE phase (run TEXT, why TEXT)")
+        cx.execute("INSERT INTO phase VALUES ('r9', 'prompt of 9000 tokens is too long')")
+        cx.execute(
+            "CREATE VIEW rules_failure_events AS "
+            "SELECT run AS run_id, why AS error_message FROM phase"
+        )
+    done = mine()
+    assert done.returncode == 0, done.stderr
+    assert done.report["counts"]["rows"] == 1
+    assert done.report["counts"]["undated"] == 1
+    assert "prompt of <*> tokens is too long" in {g["template"] for g in done.report["groups"]}
+
+
+def test_a_database_that_does_not_answer_ends_the_run(mine):
+    done = mine("--database-url", "postgresql://u:hidden@127.0.0.1:1/x")
+    assert done.returncode == 4
+    assert "hidden" not in done.stdout + done.stderr
+
+
+def test_people_read_what_failed_and_what_comes_next(mine):
+    shown = mine(form="--strict")
+    assert "2 events in 1 of 3 runs" in shown.stdout
+    assert "python -m flows.failure_rules mine" in shown.stdout
+
+
+def test_lines_of_a_pipe_get_one_id_each_in_order(run_flow):
+    lines = b"disk 7 full\nuser bob left\ndisk 9 full\n\nlast"
+    done = run_flow("failure_rules", "sign", stdin=lines)
+    ids = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert len(ids) == 5
+    assert ids[0] == ids[2]
+    assert len(set(ids)) == 4
+    assert all(one.startswith("fam:v1:") for one in ids)
+
+
+def test_no_lines_have_no_ids(run_flow):
+    assert run_flow("failure_rules", "sign", stdin=b"").stdout == ""
+
+
+def test_bytes_that_are_no_text_have_an_id_too(run_flow):
+    done = run_flow("failure_rules", "sign", stdin=b"\xff\xfe\x00\r\n\x85\xe2\x80\xa8x\n")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2

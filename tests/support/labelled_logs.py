@@ -13,12 +13,43 @@ from string import Formatter
 from typing import NamedTuple
 
 Draw = Callable[[random.Random], object]
-_NAMES = (
-    "alice bob carol dave erin frank grace heidi ivan judy mallory niaj olivia peggy rupert sybil "
-    "trent victor wendy zoe"
-).split()
-_PARTS = "report invoice draft cache index shard ledger photo video backup session queue".split()
-_CITIES = "oslo lima cairo quito sofia tunis dakar hanoi seoul minsk".split()
+_NAMES = [
+    "alice",
+    "bob",
+    "carol",
+    "dave",
+    "erin",
+    "frank",
+    "grace",
+    "heidi",
+    "ivan",
+    "judy",
+    "mallory",
+    "niaj",
+    "olivia",
+    "peggy",
+    "rupert",
+    "sybil",
+    "trent",
+    "victor",
+    "wendy",
+    "zoe",
+]
+_PARTS = [
+    "report",
+    "invoice",
+    "draft",
+    "cache",
+    "index",
+    "shard",
+    "ledger",
+    "photo",
+    "video",
+    "backup",
+    "session",
+    "queue",
+]
+_CITIES = ["oslo", "lima", "cairo", "quito", "sofia", "tunis", "dakar", "hanoi", "seoul", "minsk"]
 
 
 def _ip(r: random.Random) -> str:
@@ -50,7 +81,10 @@ def _host(r: random.Random) -> str:
 
 
 def _date(r: random.Random) -> str:
-    day, month = r.choice("Mon Tue Wed Thu Fri".split()), r.choice("Jan Apr Jun Oct Dec".split())
+    day, month = (
+        r.choice(["Mon", "Tue", "Wed", "Thu", "Fri"]),
+        r.choice(["Jan", "Apr", "Jun", "Oct", "Dec"]),
+    )
     return f"{day} {month} {r.randint(10, 28)} {_clock(r)} 2031"
 
 
