@@ -13,7 +13,15 @@ from autopack.rules.approval import Approval, decide
 from autopack.rules.canonical import digest_of_bytes
 from autopack.rules.catalogue import Catalogue
 from autopack.rules.proposal import Basis, Candidate, Change, Proposal, propose, seal
-from autopack.rules.schema import EMPTY, RULES_FILE, Example, RuleFile, Stamp, Window
+from autopack.rules.schema import (
+    EMPTY,
+    RULES_FILE,
+    Example,
+    RuleFile,
+    Stamp,
+    Window,
+    file_text,
+)
 from tests.support.session import REPOSITORY
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -103,6 +111,19 @@ def approved(root: Path, *kinds: str, hours: float = 24) -> tuple[Proposal, Appr
     paper = recorded(root, approval(made, lifetime=timedelta(hours=hours)))
     put(root, made, paper)
     return made, paper
+
+
+def with_a_rule(root: Path) -> Path:
+    """Give a workspace a reviewed rule, and the papers to append another; return the workspace."""
+    rule = changes("table", "odd", "closed")[0].rule
+    stamped = {
+        "reviewed": Stamp(by=REVIEWER, at=NOW), "proposal_id": "sha256:" + "1" * 64,
+        "approval_id": "sha256:" + "2" * 64,
+    }  # fmt: skip
+    file = RuleFile(schema_="autopack.rules/1", rules=[rule.model_copy(update=stamped)])
+    (root / RULES_FILE).write_text(file_text(file))
+    approved(root)
+    return root
 
 
 def rules_digest(root: Path) -> str:
