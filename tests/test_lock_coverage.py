@@ -23,6 +23,7 @@ WRITERS = {
     ("sot_counts", ""): (["--execute"], {"docs"}),
     ("doc_links", ""): (["--fix", "certain", "--execute"], {"docs"}),
     ("doc_redirects", ""): (["--execute"], {"docs"}),
+    ("failure_rules", "mine"): (["mine", "--execute"], {"index"}),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
 UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
