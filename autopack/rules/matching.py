@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Protocol
 
-from autopack.rules.patterns import fits
+from autopack.rules.patterns import matcher
 from autopack.rules.schema import FIELDS, Match, Rule, RuleFile, Stage
 from autopack.rules.scopes import within
 
 REMEMBERED = 10_000
 """Different failures whose answers are kept."""
 _KEY = attrgetter(*FIELDS)
-_Test = Callable[["Failure"], bool]
+_Test = Callable[[tuple[str, ...]], bool]
+"""A predicate over the casefolded fields, in the order of `FIELDS`."""
 
 
 class Failure(Protocol):
@@ -53,19 +54,55 @@ def matches(match: Match, failure: Failure) -> bool:
     return compiled(match)(failure)
 
 
-def compiled(match: Match) -> _Test:
+def compiled(match: Match) -> Callable[[Failure], bool]:
     """Return a predicate as a function, for many failures."""
+    test = _compiled(match)
+    return lambda failure: test(_folded(failure))
+
+
+def _folded(failure: Failure) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in _KEY(failure))
+
+
+def _compiled(match: Match) -> _Test:
     if match.not_ is not None:
-        denied = compiled(match.not_)
-        return lambda failure: not denied(failure)
+        denied = _compiled(match.not_)
+        return lambda words: not denied(words)
     if match.all is not None:
-        every = tuple(compiled(part) for part in match.all)
-        return lambda failure: all(test(failure) for test in every)
+        return _every(tuple(map(_compiled, match.all)))
     if match.any is not None:
-        some = tuple(compiled(part) for part in match.any)
-        return lambda failure: any(test(failure) for test in some)
-    pairs = tuple((attrgetter(name), pattern) for name, pattern in match.fields().items())
-    return lambda failure: all(fits(pattern, get(failure) or "") for get, pattern in pairs)
+        return _some(tuple(map(_compiled, match.any)))
+    return _every(
+        tuple(_field(FIELDS.index(name), pattern) for name, pattern in match.fields().items())
+    )
+
+
+def _field(at: int, pattern: str) -> _Test:
+    fits = matcher(pattern)
+    return lambda words: fits(words[at])
+
+
+def _every(tests: tuple[_Test, ...]) -> _Test:
+    if len(tests) == 1:
+        return tests[0]
+
+    def every(words: tuple[str, ...]) -> bool:
+        for test in tests:  # noqa: SIM110 - a generator costs more than the tests
+            if not test(words):
+                return False
+        return True
+
+    return every
+
+
+def _some(tests: tuple[_Test, ...]) -> _Test:
+    def some(words: tuple[str, ...]) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(words):
+                return True
+        return False
+
+    return some
 
 
 def demanded_type(match: Match) -> str | None:
@@ -82,7 +119,7 @@ class Rulebook:
     def __init__(self, rules: Iterable[Rule], demoted: Iterable[str] = ()) -> None:
         lowered = frozenset(demoted)
         self.rules = tuple(
-            (rule, compiled(rule.match), _served(rule, rule.id in lowered))
+            (rule, _compiled(rule.match), _served(rule, rule.id in lowered))
             for rule in rules
             if rule.state == "active"
         )
@@ -129,11 +166,9 @@ class Rulebook:
         key = _KEY(failure)
         known = self._known.get(key)
         if known is None:
-            candidates = [
-                *self._by_type.get((failure.type or "").casefold(), ()),
-                *self._by_type.get(None, ()),
-            ]
-            known = tuple(number for number in candidates if self.rules[number][1](failure))
+            words = _folded(failure)
+            candidates = [*self._by_type.get(words[0], ()), *self._by_type.get(None, ())]
+            known = tuple(number for number in candidates if self.rules[number][1](words))
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[key] = known

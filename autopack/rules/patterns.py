@@ -8,7 +8,7 @@ and Python's own can take minutes for a line.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 
 MAX_PATTERN = 300
 """Characters of a pattern."""
@@ -16,10 +16,22 @@ MAX_PATTERN = 300
 
 def fits(pattern: str, text: str) -> bool:
     """Return whether a pattern fits a whole text; upper and lower case are the same."""
-    first, middle, last, stars = _parts(pattern)
-    text = text.casefold()
-    if not stars:
-        return text == first
+    return matcher(pattern)(text.casefold())
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Return a pattern as a function of a text that is casefolded already."""
+    first, *rest = pattern.casefold().split("*")
+    if not rest:
+        return first.__eq__
+    middle, last = tuple(filter(None, rest[:-1])), rest[-1]
+    if not first and not last and len(middle) == 1:
+        (piece,) = middle
+        return lambda text: piece in text
+    return lambda text: _in_order(text, first, middle, last)
+
+
+def _in_order(text: str, first: str, middle: tuple[str, ...], last: str) -> bool:
     at, end = len(first), len(text) - len(last)
     if at > end or not text.startswith(first) or not text.endswith(last):
         return False
@@ -29,13 +41,6 @@ def fits(pattern: str, text: str) -> bool:
             return False
         at = found + len(piece)
     return True
-
-
-@lru_cache(maxsize=4096)
-def _parts(pattern: str) -> tuple[str, tuple[str, ...], str, bool]:
-    first, *rest = pattern.casefold().split("*")
-    middle = tuple(piece for piece in rest[:-1] if piece)
-    return first, middle, rest[-1] if rest else "", bool(rest)
 
 
 def literals(pattern: str) -> str:
