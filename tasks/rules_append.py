@@ -14,7 +14,6 @@ REVIEWED = "rules-approval"
 """The audit record of a review; an approval without one was not given by the command."""
 APPENDED = "rules-append"
 """The audit record that uses an approval up; it is on disk before the rule file changes."""
-ONCE = {**policy.READ, "retries": 0}
 
 
 @task(**policy.READ)
@@ -95,7 +94,7 @@ def _is_review(record: dict[str, Any], ruling: Ruling) -> bool:
     )
 
 
-@task(**ONCE)
+@task(**policy.ONCE)
 def write(ruling: Ruling, written: list[str]) -> None:
     """Use the approval up, then replace the file; a crash in between needs another approval."""
     from autopack.io import audit

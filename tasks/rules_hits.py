@@ -20,7 +20,7 @@ class Wrong:
     by: str
 
 
-@task(**{**policy.READ, "retries": 0})
+@task(**policy.ONCE)
 def overturn(ruling: Ruling, report: Report, wrong: Wrong) -> None:
     """Append the verdict to the log of hits, under `--execute`.
 

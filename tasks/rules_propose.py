@@ -110,7 +110,7 @@ def retire(ruling: Ruling, mined: Mined, quiet_runs: int) -> None:
     ruling.changes = retirements(rules, history, ruling.now, BY, quiet_runs)
 
 
-@task(**{**policy.READ, "retries": 0})
+@task(**policy.ONCE)
 def write(ruling: Ruling, out: str | None, written: list[str]) -> Path:
     """Write the proposal and return where it is; it holds in this checkout alone."""
     from autopack.io.rule_files import IDENTITY, identity, write_product

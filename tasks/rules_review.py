@@ -145,7 +145,7 @@ def decide(ruling: Ruling, given: Answer) -> None:
     )
 
 
-@task(**{**policy.READ, "retries": 0})
+@task(**policy.ONCE)
 def write(ruling: Ruling, out: str | None, written: list[str]) -> Path:
     """Record the review in the audit chain, write the approval, and return where it is."""
     from autopack.io import audit

@@ -13,10 +13,11 @@ from autopack.phases.document import read
 from autopack.report import Finding, PlacedFinding
 from autopack.rules.effect import Incident
 from autopack.rules.hits import Hit
-from autopack.rules.linting import CODES, lint_file, lint_paths, lint_spec
+from autopack.rules.linting import CODES, code_table, lint_file, lint_paths, lint_spec
 from autopack.rules.retire import History, promotions, retirements
 from autopack.rules.schema import RULES_FILE, Rule, RuleFile, Stamp, file_text
 from tests.support import rule_papers as papers
+from tests.support.session import REPOSITORY
 
 REVIEWED = {
     "reviewed": {"by": papers.REVIEWER, "at": papers.NOW.isoformat()},
@@ -205,3 +206,7 @@ def test_what_is_written_is_read_as_it_was(tmp_path) -> None:
         "schema": "autopack.rules/1",
         "rules": sorted(good()["rules"], key=lambda rule: rule["id"]),
     }
+
+
+def test_the_page_has_the_table_of_codes() -> None:
+    assert code_table() in (REPOSITORY / "docs/failure_rules.md").read_text()
