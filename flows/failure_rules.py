@@ -359,11 +359,13 @@ def failure_rules_overturn(
         python -m flows.failure_rules overturn rule:v1:6b4e553a32791257 --event e1 --by Ada
     """
     report = draft(Report("failure-rules-overturn", execute=execute))
+    wrong = rules_hits.Wrong(rule, event, by)
     ruling = Ruling(workspace, Deadline.after(max_seconds))
     with report.step("read-rules"):
         rules_propose.read_rules(ruling)
     with ruling.holding(execute), report.step("overturn"):
-        rules_hits.overturn(ruling, report, rules_hits.Wrong(rule, event, by))
+        rules_hits.overturn(ruling, wrong, execute)
+    rules_hits.describe(report, wrong)
     return report.settle()
 
 

@@ -21,7 +21,7 @@ class Wrong:
 
 
 @task(**policy.ONCE)
-def overturn(ruling: Ruling, report: Report, wrong: Wrong) -> None:
+def overturn(ruling: Ruling, wrong: Wrong, execute: bool) -> None:
     """Append the verdict to the log of hits, under `--execute`.
 
     Raises:
@@ -31,7 +31,7 @@ def overturn(ruling: Ruling, report: Report, wrong: Wrong) -> None:
 
     from autopack.io.rule_files import append_hit
     from autopack.rules.approval import person
-    from autopack.rules.hits import HITS_FILE, Hit
+    from autopack.rules.hits import Hit
 
     assert ruling.rules
     rule = next((rule for rule in ruling.rules.file.rules if rule.id == wrong.rule), None)
@@ -48,10 +48,17 @@ def overturn(ruling: Ruling, report: Report, wrong: Wrong) -> None:
         raise UsageError(
             "--event is one line of at most 300 characters", "name the event"
         ) from None
-    report.body = f"{rule.id} was wrong about {wrong.event}: it only advises from now on"
+    if execute:
+        append_hit(ruling.root, hit)
+
+
+def describe(report: Report, wrong: Wrong) -> None:
+    """Say what was recorded, or would be, and what comes next."""
+    from autopack.rules.hits import HITS_FILE
+
+    report.body = f"{wrong.rule} was wrong about {wrong.event}: it only advises from now on"
     if not report.execute:
         return
-    append_hit(ruling.root, hit)
     report.writes.files.append(HITS_FILE)
     why = "lowers the rule for good, after a review"
     report.next_steps.append(NextStep(why, "python -m flows.failure_rules retire"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,17 +15,22 @@ if TYPE_CHECKING:
     from autopack.rules.model import Event
 
 
-@dataclass(frozen=True)
 class Mined:
     """Events of a window, all runs in it (also those in which nothing failed), and its start.
 
-    `known` are the events of all times: what else failed is what a rule is told from.
+    `known` are the events of all times: what else failed is what a rule is told from. A plain
+    class, because Prefect walks others.
     """
 
-    events: Sequence[Event]
-    runs: Mapping[str, datetime]
-    known: Sequence[Event]
-    since: datetime | None = None
+    def __init__(
+        self,
+        events: Sequence[Event],
+        runs: Mapping[str, datetime],
+        known: Sequence[Event],
+        since: datetime | None,
+    ) -> None:
+        self.events, self.runs = events, runs
+        self.known, self.since = known, since
 
     @property
     def exposure(self) -> int:
