@@ -1,4 +1,4 @@
-"""A review on a server: the flow run pauses, and goes on with what a person typed."""
+"""On a server: a review pauses and goes on with what a person typed; the rest of the loop runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from autopack.io import audit, rule_files
 from tests.support import rule_papers as papers
 from tests.support.prefect_fixtures import PrefectServer
-from tests.support.process import stop
+from tests.support.process import run_bounded, stop
 from tests.support.session import REPOSITORY
 
 
@@ -55,3 +55,13 @@ def test_a_review_pauses_for_a_name_and_a_decision(
     approval = rule_files.read_approval(str(root / ".autonomous_runs/reports/approval.json"))
     assert (approval.reviewed.by, approval.flow_run_id) == ("Ada Lovelace", run["id"])
     assert [record["flow_run_id"] for record in audit.records(root)] == [run["id"]]
+    for words in (["append", "--execute"], ["propose"], ["effect"], ["retire"], ["lint"]):
+        where = ["--engine", "server", "--json", "--workspace", str(root)]
+        done = run_bounded(
+            [sys.executable, "-m", "flows.failure_rules", *words, *where],
+            cwd=REPOSITORY, env=prefect_server.env(),
+        )  # fmt: skip
+        assert (done.returncode, done.report["engine"]) == (0, "server"), done.stderr
+    used = next(record for record in audit.records(root) if record.get("event") == "rules-append")
+    assert used["flow_run_id"] not in (None, run["id"])
+    assert [rule.id for rule in rule_files.read_rules(root).file.rules] == [first]
