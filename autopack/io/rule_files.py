@@ -170,8 +170,8 @@ def read_catalogue(root: Path) -> Catalogue:
         Refused: The workspace's own is no plain file.
         Unreachable: It cannot be read.
     """
-    packaged = files("autopack.rules").joinpath("mitigations.yaml").read_bytes()
-    base = _validated(Catalogue, _document("mitigations.yaml", packaged))
+    packaged = files("autopack.rules").joinpath("default_mitigations.yaml").read_bytes()
+    base = _validated(Catalogue, _document("default_mitigations.yaml", packaged))
     data = plain_bytes(root / OWN, OWN)
     return base if data is None else _validated(Catalogue, _document(OWN, data)).over(base)
 

@@ -22,9 +22,9 @@ MANY_CONSTANTS = 20
 """The same for words in capitals: states and codes, of which a program has a set."""
 MANY_PAIRS = 12
 """Different words at each of two positions that vary together."""
-LONGEST = 120
+LONGEST = 60
 """Parts of a template up to which pairs of positions are tried."""
-MOST = 3000
+MOST = 1000
 """Templates of one length up to which pairs are tried."""
 ENOUGH = 3
 """Words that must stay the same for one value, beside a masked one, to make a variable."""
@@ -42,30 +42,32 @@ def parts(template: str) -> Parts:
 def families(templates: Iterable[str]) -> dict[str, str]:
     """Return for each template the template of its family."""
     current = {text: parts(text) for text in set(templates)}
-    while widened := _widened(frozenset(current.values())):
+    while widened := _widened(set(current.values())):
         current = {text: widened.get(shape, shape) for text, shape in current.items()}
     return {text: fold("".join(shape)) for text, shape in current.items()}
 
 
-def _widened(shapes: frozenset[Parts]) -> dict[Parts, Parts]:
-    """Return what one round changes: each position that all others show to be a variable."""
-    by_length: dict[int, list[Parts]] = defaultdict(list)
+def _widened(shapes: set[Parts]) -> dict[Parts, Parts]:
+    """Return what one round changes: the shapes with a position that others of its length vary."""
+    by_length: dict[int, set[Parts]] = defaultdict(set)
     for shape in shapes:
-        by_length[len(shape)].append(shape)
-    rooms = [members for members in by_length.values() if len(members) > 1]
-    return _round(rooms, 1) or _round([r for r in rooms if _may_pair(r)], 2)
+        by_length[len(shape)].add(shape)
+    changed: dict[Parts, Parts] = {}
+    for members in by_length.values():
+        if len(members) > 1:
+            changed |= _round(members, 1) or (_round(members, 2) if _may_pair(members) else {})
+    return changed
 
 
-def _may_pair(members: list[Parts]) -> bool:
-    return MANY_PAIRS <= len(members) <= MOST and len(members[0]) <= LONGEST
+def _may_pair(members: set[Parts]) -> bool:
+    return MANY_PAIRS <= len(members) <= MOST and len(next(iter(members))) <= LONGEST
 
 
-def _round(rooms: list[list[Parts]], width: int) -> dict[Parts, Parts]:
+def _round(members: set[Parts], width: int) -> dict[Parts, Parts]:
     holes: dict[Parts, set[int]] = defaultdict(set)
-    for members in rooms:
-        for at, group in _variables(members, width):
-            for shape in group:
-                holes[shape].update(at)
+    for at, group in _variables(members, width):
+        for shape in group:
+            holes[shape].update(at)
     changed = {
         shape: tuple(MASK if n in at else part for n, part in enumerate(shape))
         for shape, at in holes.items()
@@ -73,19 +75,40 @@ def _round(rooms: list[list[Parts]], width: int) -> dict[Parts, Parts]:
     return {shape: new for shape, new in changed.items() if new != shape}
 
 
-def _variables(members: list[Parts], width: int) -> Iterator[tuple[tuple[int, ...], list[Parts]]]:
-    """Yield positions that vary, and the templates that are the same everywhere else."""
-    alike: dict[tuple[tuple[int, ...], Parts], list[Parts]] = defaultdict(list)
+def _variables(members: set[Parts], width: int) -> Iterator[tuple[tuple[int, ...], list[Parts]]]:
+    """Yield positions that vary, and the templates that are the same everywhere else.
+
+    Sums of hashes find what may be the same, at one subtraction a position; then the words are
+    compared.
+    """
+    alike: dict[tuple[tuple[int, ...], int], list[Parts]] = defaultdict(list)
     for shape in members:
+        hashes = [hash((n, part)) for n, part in enumerate(shape)]
+        whole = sum(hashes)
         words = [n for n, part in enumerate(shape) if part == MASK or _is_word(part)]
-        for at in combinations(words, width):
-            others = list(shape)
-            for n in at:
-                others[n] = ""
-            alike[at, tuple(others)].append(shape)
-    for (at, rest), group in alike.items():
-        if len(group) > 1 and all(_varies(n, rest, group, width) for n in at):
-            yield at, group
+        if width == 1:
+            for n in words:
+                alike[(n,), whole - hashes[n]].append(shape)
+        else:
+            for one, other in combinations(words, 2):
+                alike[(one, other), whole - hashes[one] - hashes[other]].append(shape)
+    least = 2 if width == 1 else MANY_PAIRS
+    for (at, _), maybe in alike.items():
+        if len(maybe) >= least:
+            for rest, group in _same_but(at, maybe).items():
+                if len(group) > 1 and all(_varies(n, rest, group, width) for n in at):
+                    yield at, group
+
+
+def _same_but(at: tuple[int, ...], shapes: list[Parts]) -> dict[Parts, list[Parts]]:
+    """Return the shapes by what stands at all other positions."""
+    found: dict[Parts, list[Parts]] = defaultdict(list)
+    for shape in shapes:
+        rest = list(shape)
+        for n in at:
+            rest[n] = ""
+        found[tuple(rest)].append(shape)
+    return found
 
 
 def _varies(at: int, rest: Parts, group: list[Parts], width: int) -> bool:

@@ -27,7 +27,7 @@ from tests.support.session import REPOSITORY
 NOW = datetime.now(UTC).replace(microsecond=0)
 REVIEWER = "Ada Lovelace"
 CATALOGUE = Catalogue.model_validate(
-    yaml.safe_load((REPOSITORY / "autopack/rules/mitigations.yaml").read_text())
+    yaml.safe_load((REPOSITORY / "autopack/rules/default_mitigations.yaml").read_text())
 )
 KINDS = {
     "table": ("OperationalError", "no such table: <name>"),
