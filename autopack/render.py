@@ -104,6 +104,16 @@ def cleaned(report: Report) -> Report:
             )
             for table in report.tables
         ],
+        charts=[
+            replace(
+                chart,
+                title=_flat(chart.title),
+                labels=tuple(map(_flat, chart.labels)),
+                series=tuple(replace(s, name=_flat(s.name)) for s in chart.series),
+                mark_label=_flat(chart.mark_label),
+            )
+            for chart in report.charts
+        ],
     )
 
 

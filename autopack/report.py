@@ -78,6 +78,30 @@ class Table:
     bar: str | None = None
 
 
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart: a number for each of its labels."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Numbers over a row of labels, which the page draws as lines.
+
+    `mark` is where something happened, in labels from the first (2.5 is between the third and the
+    fourth), and `mark_label` says what.
+    """
+
+    key: str
+    title: str
+    labels: tuple[str, ...]
+    series: tuple[Series, ...]
+    mark: float | None = None
+    mark_label: str = ""
+
+
 @dataclass
 class Writes:
     """What a run wrote. `sql` counts index rows, `vectors` points, `files` workspace paths."""
@@ -122,6 +146,7 @@ class Report:
     crowds: list[Crowd] = field(default_factory=list)
     # What the body says in words, for those who look rather than read; not in the JSON.
     tables: list[Table] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
     # Is told when a step begins, so that locks can show that the work moves; not in the JSON.
     moved: Callable[[str], None] | None = field(default=None, repr=False)
     # Raw bytes for stdout in place of the text report; never part of the JSON.

@@ -17,6 +17,10 @@ AUDIT = f"{RUNS}/audit.jsonl"
 INDEXES = f"{RUNS}/_index"
 REPORTS = f"{RUNS}/reports"
 TIDY = f"{RUNS}/tidy"
+RULES = f"{RUNS}/_rules"
+LEARNED_RULES = "docs/LEARNED_RULES.json"
+FAILURES = f"{INDEXES}/failures.jsonl"
+FAMILIES = f"{INDEXES}/failure_families.json"
 TIDY_CURSOR = f"{TIDY}/cursor.json"
 TIDY_QUEUE = f"{TIDY}/queue.json"
 TIDY_JOURNALS = f"{TIDY}/journal"
@@ -62,6 +66,7 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile(AUDIT, "the audit chain"),
     StateFile(INDEXES, "the embedded vectors, snapshots and caches"),
     StateFile(REPORTS, "reports"),
+    StateFile(RULES, "the identity of the checkout, and the hits of rules"),
     StateFile(TIDY, "the queue, the journals and the cursor of tidy"),
     StateFile(f"{OLD_TIDY_QUEUE}*", "the queue of an older tidy, and what was kept of it"),
     StateFile(f"{RUNS}/tidy_semantic_cache.json", "the cache of an older tidy"),

@@ -30,6 +30,8 @@ __all__ = ["Between", "CommandLineOnly", "Flags", "Positional", "main"]
 
 BACKSTOP_S = 0.7
 """A run that is still stuck this long after its deadline is ended from outside its main thread."""
+LOOK_AGAIN_S = 5.0
+"""How often it is looked at whether the deadline has moved."""
 SERVER_NEEDS_S = 30.0
 """A run with less time than this starts no server of its own."""
 
@@ -165,7 +167,8 @@ class _Session:
     def _backstop(self) -> None:
         """End a process that is stuck in C or in a peer that never answers."""
         assert self.run.ends is not None
-        time.sleep(max(0.0, self.run.ends + BACKSTOP_S - time.monotonic()))
+        while (left := self.run.ends + BACKSTOP_S - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_AGAIN_S))  # the clock stands while a person is asked
         try:
             late = out_of_time(self.command.values["max_seconds"])
             report = self._recorded(failed(self.run, late))

@@ -10,6 +10,7 @@ from autopack.errors import UsageError
 from tasks import policy
 from tasks.engine import task
 from tasks.phases_session import Validating
+from tasks.rules_lint import notes_on, rules_at_lint
 
 if TYPE_CHECKING:
     from autopack.phases.scope import Scope
@@ -36,6 +37,7 @@ def examine(validating: Validating) -> None:
 
     assert validating.policy is not None
     there = world(validating.root, validating.deadline)
+    learned = rules_at_lint(validating.root)
     for name, data in validating.data.items():
         validating.deadline.check(f"examining {name}")
         shown = name_within(validating.root, name)
@@ -44,7 +46,8 @@ def examine(validating: Validating) -> None:
         except Malformed as fault:
             validating.findings.append(malformed(shown, fault))
             continue
-        done = examined(document, validating.policy, there, validating.lint.get(name, ()))
+        notes = notes_on(document, learned)
+        done = examined(document, validating.policy, there, notes)
         validating.findings += done.findings
         validating.scopes += done.scopes
         validating.phases += done.phases

@@ -10,7 +10,6 @@ from autopack.deadline import Deadline
 from autopack.settings import workspace_root
 
 if TYPE_CHECKING:
-    from autopack.phases.examine import LintNote
     from autopack.phases.finding import SpecFinding
     from autopack.phases.policy import Policy
     from autopack.phases.scope import Scope
@@ -26,8 +25,6 @@ class Validating:
         self.deadline = deadline
         self.policy: Policy | None = None
         self.data: dict[str, bytes] = {}
-        # What learned rules at stage lint say about a file, by its name: the rules' room fills it.
-        self.lint: dict[str, Sequence[LintNote]] = {}
         self.findings: list[SpecFinding] = []
         self.scopes: list[Scope] = []
         self.phases = 0

@@ -38,5 +38,8 @@ READ = _policy(600.0, [0.2])
 IDEMPOTENT_WRITE = _policy(3600.0, [0.5, 2.0], jitter=0.3)
 """Writes so that a second run finds nothing to do; the run's own deadline is what bounds it."""
 
+ONCE = _policy(600.0, [])
+"""Uses something up, or writes a record that must not be written twice; never tried again."""
+
 NETWORK = _policy(30.0, [0.5, 1.0, 2.0], jitter=0.5)
 """Talks to a peer that may be restarting."""

@@ -17,7 +17,7 @@ from autopack.errors import AutopackError, ExitCode
 from autopack.report import Report
 from autopack.settings import redact
 from autopack.state_files import REPORTS
-from tasks.timing import ALARM_GRACE_S, Budget, out_of_time, time_limit
+from tasks.timing import ALARM_GRACE_S, Budget, clock_stopped, out_of_time, time_limit
 
 _COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?=\s|$)")
 """A command of ours in running text, with its subcommand if it has one."""
@@ -58,6 +58,21 @@ _run: ContextVar[Run | None] = ContextVar("autopack_run", default=None)
 def current() -> Run | None:
     """Return the run in progress in this context."""
     return _run.get()
+
+
+@contextmanager
+def waiting_for_a_person() -> Iterator[None]:
+    """Stop the clock of the run in progress while somebody is asked; hold no lock meanwhile."""
+    run = current()
+    began, ends = time.monotonic(), run.ends if run else None
+    if run and ends is not None:
+        run.ends = float("inf")
+    try:
+        with clock_stopped():
+            yield
+    finally:
+        if run and ends is not None:
+            run.ends = ends + time.monotonic() - began
 
 
 def draft(report: Report) -> Report:

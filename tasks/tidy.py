@@ -246,8 +246,12 @@ def empty_ledger(name: str, now: datetime) -> bytes:
     if ledger is not None and ledger.prefix:
         bare = Pages((ledger_file(ledger, skeleton(ledger)),), {})
         return bare.mended(now).ledgers[0].data
+    if stem == "LEARNED_RULES":
+        from autopack.rules.schema import EMPTY, file_text
+
+        return file_text(EMPTY).encode()
     if ending == "json":
-        return b'{\n  "rules": []\n}\n' if stem == "LEARNED_RULES" else b"{}\n"
+        return b"{}\n"
     return f"# {stem.replace('_', ' ').capitalize()}\n".encode()
 
 

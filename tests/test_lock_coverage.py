@@ -15,15 +15,24 @@ import pytest
 from autopack.io.locks import inspect
 from tasks.engine import options_of, plain
 from tests.autopack.sot.counted import true_files
+from tests.support import rule_papers
 from tests.support.redirects import with_moved_page
+from tests.support.rule_papers import with_a_rule
 from tests.support.session import REPOSITORY, clean_environment
 
+RULE = rule_papers.changes("table", "odd", "closed")[0].rule.id
 WRITERS = {
     ("sot_sync", ""): (["--full", "--execute", "--qdrant-host", "embedded"], {"index"}),
     ("sot_counts", ""): (["--execute"], {"docs"}),
     ("doc_links", ""): (["--fix", "certain", "--execute"], {"docs"}),
     ("doc_redirects", ""): (["--execute"], {"docs"}),
     ("tidy", ""): (["--quick", "--execute"], {"tidy", "queue", "archive", "docs"}),
+    ("failure_rules", "mine"): (["mine", "--execute"], {"index"}),
+    ("failure_rules", "append"): (["append", "--execute"], {"docs"}),
+    ("failure_rules", "overturn"): (
+        ["overturn", RULE, "--event", "e1", "--by", "Ada Lovelace", "--execute"],
+        {"docs"},
+    ),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
 UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
@@ -35,6 +44,7 @@ MUTATORS = {
     "autopack/io/locks.py": "the lock folder itself",
     "autopack/io/lock_break.py": "the lock file itself",
     "autopack/io/link_cache.py": "a cache outside the workspace, put in place as a whole",
+    "autopack/io/rule_files.py": "papers and the identity of a checkout, each whole or not at all",
     "autopack/io/audit.py": "under the flock of the audit file",
     "autopack/io/beneath.py": "folders of a move, under the fence of the mover",
     "autopack/io/copying.py": "names only its maker knows, and removals under the mover's fence",
@@ -76,7 +86,7 @@ def test_every_flow_that_can_write_is_known_to_take_locks() -> None:
 @pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
 def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, make_workspace) -> None:
     flags, alone = WRITERS[writer]
-    root = with_moved_page(make_workspace(true_files()))
+    root = with_a_rule(with_moved_page(make_workspace(true_files())))
     dry = [flag for flag in flags if flag != "--execute"]
     where = ("--workspace", root, "--engine", "direct", "--json")
     assert run_flow(writer[0], *dry, *where).returncode == 0
@@ -99,7 +109,7 @@ def test_a_writer_waits_for_whoever_holds_the_umbrella(
     from autopack.io.locks import MultiLock, Owner
 
     flags, _ = WRITERS[writer]
-    root = with_moved_page(make_workspace(true_files()))
+    root = with_a_rule(with_moved_page(make_workspace(true_files())))
     with MultiLock(root, {"tidy": "exclusive"}, Owner("tidy"), Deadline.after(60)):
         where = ("--workspace", root, "--engine", "direct", "--max-seconds", "2")
         done = run_flow(writer[0], *flags, *where)
@@ -143,7 +153,7 @@ finally:
 def test_no_file_is_written_while_no_lock_is_held(writer, make_workspace) -> None:
     files = true_files()
     files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
-    root = with_moved_page(make_workspace(files))
+    root = with_a_rule(with_moved_page(make_workspace(files)))
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(root), writer[0], *WRITERS[writer][0]],
         cwd=REPOSITORY, env=clean_environment(), capture_output=True, text=True, check=False,

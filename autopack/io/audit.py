@@ -159,6 +159,22 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
     yield b""
 
 
+def records(root: Path) -> Iterator[dict[str, Any]]:
+    """Yield every readable record of a workspace's chain, the oldest first.
+
+    Raises:
+        Unreachable: The file is there, and cannot be read.
+    """
+    path = root / AUDIT_FILE
+    try:
+        lines = path.read_bytes().split(b"\n") if os.path.lexists(path) else []
+    except OSError as error:
+        raise Unreachable(
+            f"audit chain {path}: {error.strerror}", next_step="make it a readable file"
+        ) from None
+    yield from filter(None, map(_parse, lines))
+
+
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from autopack.html_page import FIRST, html
-from autopack.report import Finding, NextStep, Report, Table
+from autopack.report import Chart, Finding, NextStep, Report, Series, Table
 
 HOSTILE = '<script>alert(1)</script>"\u202e'
 
@@ -85,3 +85,26 @@ def test_a_table_of_zeros_has_empty_bars_and_an_empty_one_is_left_out() -> None:
     page = Page(html(report(tables=[zero, Table("e", "Empty", ("page",), [])])))
     assert [attrs["style"] for _, attrs in page.tags if "style" in attrs] == ["width: 0.0%"]
     assert "Empty" not in page.text
+
+
+def test_a_chart_is_drawn_in_the_page_itself() -> None:
+    chart = Chart(
+        "trend", HOSTILE, ("a", "b", HOSTILE), (Series(HOSTILE, (4.0, 0.0, 2.0)),),
+        mark=1.5, mark_label="reviewed",
+    )  # fmt: skip
+    page = Page(html(report(charts=[chart])))
+    (line,) = [attrs for tag, attrs in page.tags if tag == "polyline"]
+    assert line["points"] == "0.0,0.0 320.0,160.0 640.0,80.0 "
+    assert [attrs["d"] for tag, attrs in page.tags if attrs.get("class") == "mark"] == [
+        "M480.0 0V160"
+    ]
+    assert "b: 0" in page.text
+    assert "reviewed" in page.text
+    assert not [tag for tag, _ in page.tags if tag in ("script", "image", "use", "link")]
+
+
+def test_a_chart_of_one_point_or_none_is_no_mistake() -> None:
+    one = Chart("one", "One", ("a",), (Series("s", (0.0,)),), mark=7.0)
+    none = Chart("none", "None", (), (Series("s", ()),))
+    page = Page(html(report(charts=[one, none])))
+    assert [attrs["id"] for tag, attrs in page.tags if tag == "figure"] == ["one"]

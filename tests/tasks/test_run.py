@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from autopack.report import Finding, NextStep, Report
-from tasks.run import name_workspace
+from tasks.run import Run, deadline_alarm, name_workspace, running, waiting_for_a_person
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,13 @@ def test_in_the_current_folder_nothing_is_added() -> None:
     report = Report("toy", message="python -m flows.locks status")
     name_workspace(report, ".")
     assert report.message == "python -m flows.locks status"
+
+
+def test_the_clock_stands_still_while_a_person_is_asked() -> None:
+    given = Run("x", {}, ends=time.monotonic() + 0.2)
+    with running(given), deadline_alarm(given, 0.2):
+        with waiting_for_a_person():
+            assert given.left() == float("inf")
+            time.sleep(0.6)  # longer than the alarm would have taken
+        assert 0 < given.left() <= 0.2
+    assert given.ends is not None
