@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autopack.deadline import Deadline
-from autopack.errors import Busy, UsageError
+from autopack.errors import Busy, Refused, UsageError
 from autopack.io import moves, no_replace
 from autopack.io.move_journal import JOURNALS, appending, read_journal
 from autopack.locks.errors import Fenced
@@ -394,3 +394,34 @@ def test_many_moves_take_one_wait_for_the_disk_a_batch(root, monkeypatch) -> Non
     (root / "archive").mkdir()
     assert len(move(root, *((f"{n}", f"archive/{n}") for n in range(64)))) == 64
     assert len(waits) < 20
+
+
+def test_many_moves_are_undone_in_as_few_waits_and_readings(root, monkeypatch) -> None:
+    waits, readings = [], []
+    for n in range(64):
+        (root / f"{n}").write_bytes(b"%d" % n)
+    (root / "archive").mkdir()
+    move(root, *((f"{n}", f"archive/{n}") for n in range(64)))
+    fsync, read = os.fsync, Path.read_bytes
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (waits.append(1), fsync(descriptor)))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (readings.append(path), read(path))[1])
+    assert statuses(moves.undo(root, "r1", "r2", **terms())) == ["moved"] * 64
+    assert len(waits) < 25
+    assert len(readings) == 3, "the journal that is undone twice, and the own one once"
+
+
+def test_what_undo_has_no_time_for_is_not_even_read(root, monkeypatch) -> None:
+    move(root, ("a.md", "archive/a.md"), ("b.md", "archive/b.md"))
+    monkeypatch.setattr(moves, "fingerprint", lambda *_: pytest.fail("it was read"))
+    assert statuses(moves.undo(root, "r1", "r2", **terms(seconds=0))) == ["deferred", "deferred"]
+
+
+def test_a_journal_of_a_later_version_is_neither_undone_nor_settled(root) -> None:
+    move(root, ("a.md", "archive/a.md"))
+    path = root / JOURNALS / "r1.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"moves/1", b"moves/2").replace(b"end", b"und"))
+    before = path.read_bytes()
+    for attempt in (lambda: recover(root), lambda: list(moves.undo(root, "r1", "r2", **terms()))):
+        with pytest.raises(Refused, match="not known"):
+            attempt()
+    assert path.read_bytes() == before
