@@ -191,11 +191,16 @@ def _missing(tidying: Tidying) -> list[Finding]:
 
 
 def missing_structure(tidying: Tidying) -> list[tuple[str, str]]:
-    """Return what `--repair` would create: paths, and what they are."""
-    from autopack.io.listing import exists
+    """Return what `--repair` would create: paths, and what they are.
 
+    A ledger that lies at the root is not missing: an empty one would be in its way.
+    """
+    from autopack.io.listing import exists, list_folder
+
+    here = {item.name.casefold() for item in list_folder(tidying.root, tidying.place.folder)}
     wanted = [(folder, "a required folder") for folder in tidying.config.folders]
-    wanted += [(f"docs/{name}", "a required ledger") for name in tidying.config.ledgers]
+    ledgers = (name for name in tidying.config.ledgers if name.casefold() not in here)
+    wanted += [(f"docs/{name}", "a required ledger") for name in ledgers]
     paths = ((tidying.place.path(path), what) for path, what in wanted)
     return [(path, what) for path, what in paths if not exists(tidying.root, path)]
 
