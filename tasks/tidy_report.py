@@ -110,7 +110,8 @@ def _findings(tidying: Tidying) -> Iterator[Finding]:
             "readme_drift", "info", path, None, "its summary is not what the ledgers hold",
             tidying.wish.command("--execute"),
         )  # fmt: skip
-    yield from map(_stopped, (o for o in tidying.outcomes if o.status not in ("moved", "gone")))
+    silent = ("moved",) if tidying.wish.undo else ("moved", "gone")
+    yield from map(_stopped, (o for o in tidying.outcomes if o.status not in silent))
     for phase in tidying.phases:
         yield from _of_phase(phase)
 

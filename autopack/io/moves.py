@@ -207,7 +207,8 @@ def _back(top: int, run: str, entry: Entry) -> Outcome:
         outcome = failed(move, error)
         return vanished(top, move) if outcome.status == "gone" else outcome
     if not now.same_content(result) or now.mtime_ns != result.mtime_ns:
-        return ended(move, "changed", f"{move.source} has changed since it was moved")
+        told = f"{move.source} has changed since it was moved"
+        return Outcome(move, "changed", told, "move it by hand, if it is to go back as it is now")
     return Outcome(replace(move, identity=now), "moved")
 
 

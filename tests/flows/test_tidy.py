@@ -99,6 +99,32 @@ def test_undo_puts_every_move_back(tidy: Tidy, workspace: Path) -> None:
     assert tidy("--undo", run, "--execute").report["writes"]["files"] == []
 
 
+def test_undo_names_what_it_could_not_put_back_and_asks_for_no_run_that_cannot_help(
+    tidy: Tidy, workspace: Path
+) -> None:
+    run = tidy("--quick", "--execute").report["run"]
+    (workspace / "archive/plans/FIX_PLAN.md").write_text("# Edited\n")
+    (workspace / "archive/diagnostics/logs/executor.log").unlink()
+    done = tidy("--undo", run, "--execute")
+    told = {f["path"]: f["code"] for f in done.report["findings"]}
+    assert told["archive/plans/FIX_PLAN.md"] == "move_changed"
+    assert told["archive/diagnostics/logs/executor.log"] == "move_gone"
+    assert done.report["counts"] == {"planned_moves": 3, "moved": 1}
+    assert done.report["next_steps"] == []
+    assert [f["fix"] for f in done.report["findings"] if "run again" in f["fix"]] == []
+
+
+def test_a_file_that_a_link_leads_to_is_for_a_person(tidy: Tidy, workspace: Path) -> None:
+    (workspace / "latest.log").symlink_to("executor.log")
+    (workspace / "plan").symlink_to("docs/server.log")
+    done = tidy("--quick", "--execute")
+    assert (workspace / "latest.log").read_text() == "done\n"
+    assert (workspace / "plan").read_text() == "started\n"
+    reasons = {d["path"]: d["reason"] for d in done.report["undecided"]}
+    assert reasons["executor.log"] == "the link latest.log leads to it"
+    assert reasons["docs/server.log"] == "the link plan leads to it"
+
+
 def test_a_large_file_is_left_to_a_full_run(tidy: Tidy, workspace: Path) -> None:
     with (workspace / "huge.log").open("wb") as file:
         file.truncate(200 << 20)  # a hole: it takes no room
