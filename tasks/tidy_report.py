@@ -159,10 +159,22 @@ def _steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
             command = _command(phase.next_step) or tidying.again()
             yield NextStep(_not_done(phase), command)
     yield from _about_structure(tidying)
+    yield from _for_a_person(tidying)
     if seen.held:
         words = f"shows where {pages_of(len(seen.held))} of docs/ would go"
         yield NextStep(words, wish.here(*REDUCE))
     yield from _after_moves(tidying, moved)
+
+
+def _for_a_person(tidying: Tidying) -> Iterator[NextStep]:
+    """Yield the commands that show what no run can settle."""
+    closed = sum(f.code == "not_movable" for f in tidying.findings)
+    if waiting := len(tidying.seen.undecided) + closed:
+        words = f"lists what a person decides, with the reasons: {items(waiting)}"
+        yield NextStep(words, tidying.wish.here(f"--{tidying.wish.mode}", "--json"))
+    if any(f.code == "counts_drift" for f in tidying.findings):
+        words = "shows which stated counts are not what the ledgers hold"
+        yield NextStep(words, tidying.other("sot_counts"))
 
 
 def _about_structure(tidying: Tidying) -> Iterator[NextStep]:

@@ -114,6 +114,17 @@ def test_undo_names_what_it_could_not_put_back_and_asks_for_no_run_that_cannot_h
     assert [f["fix"] for f in done.report["findings"] if "run again" in f["fix"]] == []
 
 
+def test_a_run_after_which_a_person_has_to_decide_is_not_clean(tidy: Tidy, workspace: Path) -> None:
+    (workspace / "docs/PHASE4_PLAN.md").unlink()
+    tidy("--quick", "--execute")
+    done = tidy("--quick", "--execute")
+    assert codes(done) == {"undecided"}
+    assert done.report["status"] == "followups"
+    assert "--quick --json" in commands(done)
+    (workspace / "data.csv").unlink()
+    assert tidy("--quick", "--execute").report["status"] == "clean"
+
+
 def test_a_file_that_a_link_leads_to_is_for_a_person(tidy: Tidy, workspace: Path) -> None:
     (workspace / "latest.log").symlink_to("executor.log")
     (workspace / "plan").symlink_to("docs/server.log")
