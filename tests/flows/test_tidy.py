@@ -125,6 +125,17 @@ def test_a_run_after_which_a_person_has_to_decide_is_not_clean(tidy: Tidy, works
     assert tidy("--quick", "--execute").report["status"] == "clean"
 
 
+def test_strange_names_keep_their_line_and_can_be_printed(run_flow, workspace: Path) -> None:
+    (workspace / "a\nb.log").write_text("x")
+    (workspace / os.fsdecode(b"bad\xff.log")).write_text("x")
+    where = ("--quick", "--engine", "direct", "--workspace", workspace)
+    for form in ("text", "markdown"):
+        done = run_flow("tidy", *where, "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert "a b.log" in done.stdout
+        assert r"bad\udcff.log" in done.stdout
+
+
 def test_a_file_that_a_link_leads_to_is_for_a_person(tidy: Tidy, workspace: Path) -> None:
     (workspace / "latest.log").symlink_to("executor.log")
     (workspace / "plan").symlink_to("docs/server.log")
