@@ -11,7 +11,9 @@ from typing import Any
 
 from autopack.report import Finding, NextStep, PlacedFinding, Report
 
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _COLOURS = {"error": "31", "warning": "33", "info": "36", "good": "32", "dim": "2", "bold": "1"}
 _SHOWN = 200
 _INFOS = 8
@@ -78,7 +80,10 @@ def _painter(colour: bool) -> Any:
 
 
 def printable(words: str) -> str:
-    """Show control and direction marks as escapes, so that file content can't drive a terminal."""
+    """Show control and direction marks as escapes, so that file content can't drive a terminal.
+
+    So are the bytes of names that are no UTF-8, which no stream or API would take.
+    """
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), words)
 
 

@@ -10,7 +10,7 @@ from autopack.errors import AutopackError
 from autopack.report import Finding
 from autopack.state_files import REPORTS, RUNS, is_redirect, owner
 from autopack.tidy.duplicates import Duplicate, compare
-from autopack.tidy.routing import Decision, Item, route_docs, route_root
+from autopack.tidy.routing import Decision, Item, led_to, route_docs, route_root, stays_for
 from autopack.tidy.runs import RunFolder, project_of, surplus
 from tasks import policy
 from tasks.counts_session import Counting
@@ -31,7 +31,9 @@ def look_at_root(tidying: Tidying) -> list[Decision]:
     from autopack.io.listing import list_folder
 
     items = list_folder(tidying.root, tidying.place.folder)
-    return [route_root(item, tidying.config, tidying.place) for item in items]
+    links = led_to([*items, *list_folder(tidying.root, tidying.place.path("docs"))])
+    made = (route_root(item, tidying.config, tidying.place) for item in items)
+    return [stays_for(decision, links) for decision in made]
 
 
 @task(**policy.READ)
@@ -41,8 +43,9 @@ def look_at_docs(tidying: Tidying) -> list[Decision]:
 
     items = list_folder(tidying.root, tidying.place.path("docs"))
     reduce = tidying.wish.reduce
+    links = led_to([*items, *list_folder(tidying.root, tidying.place.folder)])
     made = (route_docs(item, tidying.config, tidying.place, reduce=reduce) for item in items)
-    return [_stubs_stay(tidying, decision) for decision in made]
+    return [_stubs_stay(tidying, stays_for(decision, links)) for decision in made]
 
 
 def _stubs_stay(tidying: Tidying, decision: Decision) -> Decision:
@@ -191,11 +194,16 @@ def _missing(tidying: Tidying) -> list[Finding]:
 
 
 def missing_structure(tidying: Tidying) -> list[tuple[str, str]]:
-    """Return what `--repair` would create: paths, and what they are."""
-    from autopack.io.listing import exists
+    """Return what `--repair` would create: paths, and what they are.
 
+    A ledger that lies at the root is not missing: an empty one would be in its way.
+    """
+    from autopack.io.listing import exists, list_folder
+
+    here = {item.name.casefold() for item in list_folder(tidying.root, tidying.place.folder)}
     wanted = [(folder, "a required folder") for folder in tidying.config.folders]
-    wanted += [(f"docs/{name}", "a required ledger") for name in tidying.config.ledgers]
+    ledgers = (name for name in tidying.config.ledgers if name.casefold() not in here)
+    wanted += [(f"docs/{name}", "a required ledger") for name in ledgers]
     paths = ((tidying.place.path(path), what) for path, what in wanted)
     return [(path, what) for path, what in paths if not exists(tidying.root, path)]
 

@@ -149,7 +149,7 @@ def look_closely(tidying: Tidying, counting: Counting, archive: Archive) -> list
     found = []
     if drifts:
         words = f"{len(drifts)} stated counts are not what the ledgers hold"
-        path, fix = tidying.place.path(drifts[0].path), "python -m flows.sot_counts"
+        path, fix = tidying.place.path(drifts[0].path), tidying.other("sot_counts")
         found.append(Finding("counts_drift", "warning", path, drifts[0].line, words, fix))
     twins, looked, of = _twins(tidying, archive)
     if twins:
@@ -199,16 +199,21 @@ def _groups(digests: dict[bytes, list[str]]) -> list[list[str]]:
 
 def read_cursor(tidying: Tidying) -> str:
     """Return the page that the last run stopped behind, "" where it came to the end."""
-    import json
-
     from autopack.io.files import read_page
 
-    data = read_page(tidying.root, TIDY_CURSOR)
+    kept = _cursors(read_page(tidying.root, TIDY_CURSOR))
+    return str(kept.get(tidying.place.folder or ".", ""))
+
+
+def _cursors(data: bytes | None) -> dict[str, object]:
+    """Return where the last run of each place stopped; of a file that says nothing, nowhere."""
+    import json
+
     try:
         kept = json.loads(data or b"{}")
-        return str(kept.get(tidying.place.folder or ".", ""))
-    except (ValueError, AttributeError):  # it only says where to begin
-        return ""
+    except ValueError:  # it only says where to begin
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def keep_cursor(tidying: Tidying, before: str, cursor: str, written: list[str]) -> None:
@@ -223,5 +228,5 @@ def keep_cursor(tidying: Tidying, before: str, cursor: str, written: list[str]) 
         return
     make_folder(tidying.root, TIDY, lambda: held.guarded("archive"))
     old = read_page(tidying.root, TIDY_CURSOR)
-    new = json.dumps({tidying.place.folder or ".": cursor}).encode() + b"\n"
+    new = json.dumps({**_cursors(old), tidying.place.folder or ".": cursor}).encode() + b"\n"
     write_file(tidying, TIDY_CURSOR, old, new, written)

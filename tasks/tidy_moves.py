@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from autopack.report import Finding
-from autopack.tidy.moves import Move, Outcome
+from autopack.tidy.moves import Move, Outcome, Status
 from autopack.tidy.routing import Decision, beside
 from tasks import policy
 from tasks.engine import task
@@ -126,12 +126,17 @@ def carry_out(tidying: Tidying, phase: Phase, moves: list[Move], written: list[s
     keep_waiting(tidying, outcomes)
 
 
-def count(phase: Phase, outcomes: Iterable[Outcome]) -> None:
-    """Say in a phase how its moves went."""
+def count(
+    phase: Phase,
+    outcomes: Iterable[Outcome],
+    again: tuple[Status, ...] = ("changed", "deferred"),
+    settled: tuple[Status, ...] = ("gone",),
+) -> None:
+    """Say in a phase how its moves went; `again` is left to a next run, `settled` needs nothing."""
     ended = [outcome.status for outcome in outcomes]
     phase.done += ended.count("moved")
-    phase.left += ended.count("changed") + ended.count("deferred")
-    queued = sum(status not in ("moved", "gone", "changed", "deferred") for status in ended)
+    phase.left += sum(status in again for status in ended)
+    queued = sum(status not in ("moved", *again, *settled) for status in ended)
     if phase.left or queued:
         phase.status = "partial"
         what = [f"{phase.left} are left"] if phase.left else []
@@ -169,7 +174,7 @@ def put_back(tidying: Tidying, phase: Phase, run: str, written: list[str]) -> No
     phase.planned = len(outcomes)
     tidying.outcomes += outcomes
     written += [o.move.destination for o in outcomes if o.status == "moved"]
-    count(phase, outcomes)
+    count(phase, outcomes, again=("deferred",), settled=())
 
 
 def _show_undo(tidying: Tidying, outcomes: list[Outcome]) -> None:

@@ -38,9 +38,12 @@ def opened(tidying: Tidying) -> QueueFile:
 
 def retry(tidying: Tidying, phase: Phase, written: list[str]) -> None:
     """Try again what is due, or show what would be tried."""
+    from autopack.io.move_queue import due_items
+
     file = opened(tidying)
-    due = file.queue.eligible(tidying.now, MOST)
-    more = len(file.queue.eligible(tidying.now, 1_000_000)) - len(due)
+    every = due_items(file, tidying.now, 1_000_000)
+    due = every[:MOST]
+    more = len(every) - len(due)
     phase.planned = len(due)
     if tidying.wish.execute:
         outcomes = _try_again(tidying, written)

@@ -15,11 +15,13 @@ from tasks.tidy_screen import about_twin, body, items, pages_of
 from tasks.tidy_session import Phase, Tidying
 
 if TYPE_CHECKING:
+    from autopack.tidy.duplicates import Duplicate
     from autopack.tidy.moves import Move, Outcome
     from autopack.tidy.routing import Decision
 
 ALLOW = f"allow it, or write a rule for it, in {TIDY_RULES}"
-REDUCE = "python -m flows.tidy --full --docs-reduce-to-sot"
+REDUCE = ("--full", "--docs-reduce-to-sot")
+MARKDOWN = (".md", ".markdown")
 
 
 def describe(report: Report, tidying: Tidying) -> None:
@@ -80,14 +82,14 @@ def _undecided(decision: Decision) -> dict[str, str]:
 def _findings(tidying: Tidying) -> Iterator[Finding]:
     yield from tidying.findings
     for path in tidying.large:
-        fix = "python -m flows.tidy --full --execute"
+        fix = tidying.wish.here("--full", "--execute")
         yield Finding("large_file", "info", path, None, "too large for a quick run", fix)
     for decision in tidying.seen.undecided:
         words = f"a person decides: {decision.reason}"
         yield Finding("undecided", "warning", decision.item.path, None, words, ALLOW)
     for twin in tidying.seen.duplicates:
         if twin.kind != "identical":
-            fix = f"diff {_at(tidying, twin.ledger)} {_at(tidying, twin.path)}"
+            fix = _about_twin(tidying, twin).command
             words = about_twin(twin.kind, twin.ledger)
             yield Finding(f"ledger_{twin.kind}", "warning", twin.path, None, words, fix)
     if pages := [f for f in tidying.seen.fates if f.kind == "undecided"]:
@@ -96,7 +98,8 @@ def _findings(tidying: Tidying) -> Iterator[Finding]:
         yield Finding("archive_undecided", "info", pages[0].path, None, words, fix)
     if held := tidying.seen.held:
         words = f"{pages_of(len(held))} of docs/: neither ledgers nor allowed"
-        yield Finding("docs_stray", "info", tidying.place.path("docs"), None, words, REDUCE)
+        fix = tidying.wish.here(*REDUCE)
+        yield Finding("docs_stray", "info", tidying.place.path("docs"), None, words, fix)
     if not tidying.wish.execute and tidying.plan:
         words = f"{items(len(tidying.plan))} would be moved"
         command = tidying.wish.command("--execute")
@@ -107,7 +110,8 @@ def _findings(tidying: Tidying) -> Iterator[Finding]:
             "readme_drift", "info", path, None, "its summary is not what the ledgers hold",
             tidying.wish.command("--execute"),
         )  # fmt: skip
-    yield from map(_stopped, (o for o in tidying.outcomes if o.status not in ("moved", "gone")))
+    silent = ("moved",) if tidying.wish.undo else ("moved", "gone")
+    yield from map(_stopped, (o for o in tidying.outcomes if o.status not in silent))
     for phase in tidying.phases:
         yield from _of_phase(phase)
 
@@ -122,8 +126,12 @@ def _stopped(outcome: Outcome) -> Finding:
 def _of_phase(phase: Phase) -> Iterator[Finding]:
     if phase.status in ("skipped", "failed"):
         severity: Severity = "error" if phase.status == "failed" else "warning"
-        words = f"{phase.name} was not done: {phase.why or 'it was interrupted'}"
-        yield Finding(f"phase_{phase.status}", severity, "", None, words, phase.next_step)
+        words, code = _not_done(phase), f"phase_{phase.status}"
+        yield Finding(code, severity, "", None, words, phase.next_step)
+
+
+def _not_done(phase: Phase) -> str:
+    return f"{phase.name} was not done: {phase.why or 'it was interrupted'}"
 
 
 def _next_steps(tidying: Tidying, moved: list[Move]) -> list[NextStep]:
@@ -144,17 +152,29 @@ def _steps(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
     if tidying.large:
         n = len(tidying.large)
         words = f"moves {n} large file{'s' * (n != 1)}, which a quick run leaves alone"
-        yield NextStep(words, "python -m flows.tidy --full --execute")
+        yield NextStep(words, wish.here("--full", "--execute"))
     yield from tidying.next_steps
     for phase in tidying.phases:
         if phase.status in ("skipped", "failed"):
             command = _command(phase.next_step) or tidying.again()
-            yield NextStep(f"{phase.name} was not done: {phase.why}", command)
+            yield NextStep(_not_done(phase), command)
     yield from _about_structure(tidying)
+    yield from _for_a_person(tidying)
     if seen.held:
         words = f"shows where {pages_of(len(seen.held))} of docs/ would go"
-        yield NextStep(words, REDUCE)
+        yield NextStep(words, wish.here(*REDUCE))
     yield from _after_moves(tidying, moved)
+
+
+def _for_a_person(tidying: Tidying) -> Iterator[NextStep]:
+    """Yield the commands that show what no run can settle."""
+    closed = sum(f.code == "not_movable" for f in tidying.findings)
+    if waiting := len(tidying.seen.undecided) + closed:
+        words = f"lists what a person decides, with the reasons: {items(waiting)}"
+        yield NextStep(words, tidying.wish.here(f"--{tidying.wish.mode}", "--json"))
+    if any(f.code == "counts_drift" for f in tidying.findings):
+        words = "shows which stated counts are not what the ledgers hold"
+        yield NextStep(words, tidying.other("sot_counts"))
 
 
 def _about_structure(tidying: Tidying) -> Iterator[NextStep]:
@@ -163,22 +183,43 @@ def _about_structure(tidying: Tidying) -> Iterator[NextStep]:
         words = f"creates {len(missing)} missing folders and ledgers"
         yield NextStep(words, tidying.wish.command("--repair", "--execute"))
     for twin in tidying.seen.duplicates:
-        ledger, path = _at(tidying, twin.ledger), _at(tidying, twin.path)
-        if twin.kind == "divergent":
-            yield NextStep("shows how the two ledgers differ", f"diff {ledger} {path}")
-        elif twin.kind == "only":
-            yield NextStep("gives the ledger its place", f"mv -n {path} {ledger}")
+        if twin.kind != "identical":
+            yield _about_twin(tidying, twin)
+
+
+def _about_twin(tidying: Tidying, twin: Duplicate) -> NextStep:
+    ledger, path = _at(tidying, twin.ledger), _at(tidying, twin.path)
+    if twin.kind == "only":
+        return NextStep("gives the ledger its place", f"mv -n {path} {ledger}")
+    return NextStep("shows how the two ledgers differ", f"diff {ledger} {path}")
 
 
 def _after_moves(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
-    if any(move.phase == "docs" for move in moved):
-        yield NextStep("mends links to pages that went", "python -m flows.doc_links --fix history")
+    if not tidying.wish.undo and any(m.source.lower().endswith(MARKDOWN) for m in moved):
+        yield from _about_links(tidying)
     if tidying.seen.ledgers:
-        sync = "python -m flows.sot_sync --db-only --execute"
+        sync = tidying.other("sot_sync", "--db-only", "--execute")
         yield NextStep("brings the database in line with the ledgers", sync)
     if moved and not tidying.wish.undo:
         undo = f"python -m flows.tidy --undo {tidying.run} --execute"
         yield NextStep("puts everything back where it was", undo)
+
+
+def _about_links(tidying: Tidying) -> Iterator[NextStep]:
+    """Yield how links to pages that went are mended: git knows the renames once committed."""
+    from autopack.io.listing import exists
+
+    if not exists(tidying.root, ".git"):
+        yield NextStep("shows links to pages that went", tidying.other("doc_links"))
+        return
+    git = "git" if tidying.root == Path.cwd() else f"git -C {shlex.quote(str(tidying.root))}"
+    archive = shlex.quote(tidying.place.path("archive"))
+    yield NextStep(
+        "commits the moves: links can be mended once git knows the renames",
+        f"{git} add -u && {git} add {archive} && {git} commit",
+    )
+    links = tidying.other("doc_links", "--fix", "history")
+    yield NextStep("then shows how links to pages that went are mended", links)
 
 
 def _at(tidying: Tidying, path: str) -> str:

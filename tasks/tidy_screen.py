@@ -52,9 +52,14 @@ def _grouped(moves: Iterable[Move]) -> Iterator[str]:
         yield f"        {_some(sources)}"
 
 
+def _line(name: str) -> str:
+    """Return a name on one line, whatever is in it."""
+    return " ".join(name.split())
+
+
 def _some(names: list[str], most: int = NAMES) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(_line, names[:most])) + more
 
 
 def _kept_back(tidying: Tidying) -> Iterator[str]:
@@ -68,7 +73,7 @@ def _kept_back(tidying: Tidying) -> Iterator[str]:
 
 def _person(tidying: Tidying) -> Iterator[str]:
     """Yield what a person has to decide."""
-    lines = [f"  {d.item.path}: {d.reason}" for d in tidying.seen.undecided]
+    lines = [f"  {_line(d.item.path)}: {d.reason}" for d in tidying.seen.undecided]
     lines += [
         f"  {twin.path}: {about_twin(twin.kind, twin.ledger)}"
         for twin in tidying.seen.duplicates

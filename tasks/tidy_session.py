@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from autopack.deadline import Deadline
 from autopack.errors import AutopackError, Busy, DeadlineExceeded, UsageError
 from autopack.report import Finding, NextStep, Report
 from autopack.settings import workspace_root
-from autopack.state_files import RUNS
+from autopack.state_files import RUNS, TIDY_JOURNALS
 from autopack.tidy.routing import Place
 from tasks.run import current
 
@@ -55,11 +56,20 @@ class Wish:
                 "--quick contradicts --docs-reduce-to-sot",
                 next_step="python -m flows.tidy --full --docs-reduce-to-sot",
             )
+        if self.undo == "":
+            raise UsageError("--undo: '' is not the name of a run", next_step=f"ls {TIDY_JOURNALS}")
         if self.undo is not None and (self.runs or self.reduce or self.repair or self.project):
             raise UsageError(
                 "--undo puts a run's moves back and does nothing else",
                 next_step=f"python -m flows.tidy --undo {self.undo}",
             )
+
+    def here(self, *flags: str) -> str:
+        """Return the command with these flags alone, for the place that is tidied."""
+        return " ".join(["python -m flows.tidy", *flags, *self._place()])
+
+    def _place(self) -> list[str]:
+        return [f"--project {shlex.quote(self.project)}"] if self.project else []
 
     def command(self, *more: str) -> str:
         """Return the command that asks for the same, with more flags."""
@@ -67,7 +77,7 @@ class Wish:
         words += ["--quick-include-autonomous-runs-cleanup"] if self.runs else []
         words += ["--docs-reduce-to-sot"] if self.reduce else []
         words += ["--repair"] if self.repair else []
-        words += [f"--project {self.project}"] if self.project else []
+        words += self._place()
         words += [f"--undo {self.undo}"] if self.undo else []
         return " ".join(["python -m flows.tidy", *words, *(m for m in more if m not in words)])
 
@@ -243,6 +253,11 @@ class Tidying:
 
     def _executed(self) -> tuple[str, ...]:
         return ("--execute",) if self.wish.execute else ()
+
+    def other(self, flow: str, *flags: str) -> str:
+        """Return the command of another flow for the place that is tidied."""
+        place = [f"--workspace {shlex.quote(str(self.base))}"] if self.place.folder else []
+        return " ".join([f"python -m flows.{flow}", *place, *flags])
 
     def again(self, *more: str) -> str:
         """Return the command that goes on where this run stopped."""

@@ -30,13 +30,20 @@ def list_folder(root: Path, folder: str) -> list[Item]:
 def _item(entry: os.DirEntry[str], folder: str) -> Item:
     path = f"{folder}/{entry.name}" if folder else entry.name
     if entry.is_symlink():
-        return Item(path, "link")
+        return Item(path, "link", target=_target(entry))
     kind: Kind = "folder" if entry.is_dir(follow_symlinks=False) else "file"
     try:
         seen = entry.stat(follow_symlinks=False)
     except OSError:  # it went away meanwhile
         return Item(path, kind)
     return Item(path, kind, seen.st_size, seen.st_mtime_ns)
+
+
+def _target(entry: os.DirEntry[str]) -> str:
+    try:
+        return os.readlink(entry.path)
+    except OSError:  # it went away meanwhile
+        return ""
 
 
 def exists(root: Path, path: str) -> bool:

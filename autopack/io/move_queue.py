@@ -23,7 +23,7 @@ from autopack.io.fingerprint import fingerprint
 from autopack.io.move_act import exists, failed, vanished
 from autopack.io.moves import BATCH, apply
 from autopack.io.no_replace import rename_no_replace
-from autopack.io.replace import replace_file, sync_folder
+from autopack.io.replace import replace_file, standing, sync_folder
 from autopack.report import Finding
 from autopack.state_files import OLD_TIDY_QUEUE, TIDY_QUEUE
 from autopack.tidy.moves import Identity, Move, Outcome
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 QUEUE_FILE = TIDY_QUEUE
 OLD_FILE = OLD_TIDY_QUEUE
+MENDED = ("dest_exists", "identical", "permission")
+"""Reasons that a person takes away, so that a look can tell whether another try is worth it."""
 _NOBODY = Identity(0, 0, 0, 0, "")
 
 
@@ -194,8 +196,8 @@ def retry(  # noqa: PLR0913 - what it stops for, by keyword
 ) -> Iterator[Outcome]:
     """Try what may be tried now, the longest due first, and yield how each ended.
 
-    A thing is moved as it is now, whatever it was when it was queued. What a person has taken away
-    meanwhile is marked as gone.
+    A thing is moved as it is now, whatever it was when it was queued. What needed a person is tried
+    when nothing stands in its way any more; what a person has taken away is marked as gone.
 
     Args:
         file: The queue; it is saved before and after each batch.
@@ -210,7 +212,7 @@ def retry(  # noqa: PLR0913 - what it stops for, by keyword
         waiting = [item for item in file.queue.items.values() if item.state == "needs_manual"]
         away = [item.id for item in waiting if not exists(top, item.source)]
         file.queue = gone(file.queue, away, now())
-        due = file.queue.eligible(now(), most)
+        due = due_items(file, now(), most)
         for at in range(0, len(due), BATCH):
             if deadline.remaining() <= 0:
                 break
@@ -230,6 +232,22 @@ def retry(  # noqa: PLR0913 - what it stops for, by keyword
             file.save(fence)
             yield from outcomes
         file.save(fence)
+
+
+def due_items(file: QueueFile, now: datetime, most: int) -> list[Pending]:
+    """Return what may be tried now: what is due, then what a person seems to have mended."""
+    waiting = [item for item in file.queue.items.values() if item.state == "needs_manual"]
+    mended = (item for item in waiting if item.reason in MENDED and _free(file.root, item))
+    return [*file.queue.eligible(now, most), *mended][:most]
+
+
+def _free(root: Path, item: Pending) -> bool:
+    """Return whether nothing stands in the way of a move, as far as a look can tell."""
+    source, destination = root / item.source, root / item.destination
+    if os.path.lexists(destination) or not os.access(source, os.R_OK):
+        return False
+    folders = (source.parent, standing(destination.parent))
+    return all(os.access(folder, os.W_OK | os.X_OK) for folder in folders)
 
 
 def _identified(top: int, item: Pending) -> Move | Outcome:

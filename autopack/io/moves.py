@@ -23,7 +23,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,18 +92,62 @@ def apply(  # noqa: PLR0913 - what it stops for, by keyword
         Unreachable: The journal cannot be written.
     """
     with beneath.opened_root(root) as top, ExitStack() as stack:
-        journal: JournalWriter | None = None
+        making = _Making(root, run, top, stack, deadline, check, fence)
         for batch in batches(moves, BATCH):
-            work = Batch(top, fence, [(move, _foreseen(top, move, deadline)) for move in batch])
-            if work.todo:
-                journal = journal or stack.enter_context(appending(root, run))
-                try:
-                    work.run(journal, deadline, check)
-                except BaseException:  # what was done until then is told all the same
-                    stack.pop_all().close()
-                    yield from work.outcomes
-                    raise
-            yield from work.outcomes
+            yield from making.batch([(move, _foreseen(top, move, deadline)) for move in batch])
+
+
+@dataclass
+class _Making:
+    """Batches of moves in one run, whose journal is opened by the first move and then kept open."""
+
+    root: Path
+    run: str
+    top: int
+    stack: ExitStack
+    deadline: Deadline
+    check: Callable[[], None]
+    fence: Fence
+    journal: JournalWriter | None = None
+
+    def batch(self, planned: list[tuple[Move, Outcome | None]]) -> Iterator[Outcome]:
+        """Make those moves that have no outcome yet; yield how each ended, in order."""
+        work = Batch(self.top, self.fence, planned)
+        if work.todo:
+            self.journal = self.journal or self.stack.enter_context(appending(self.root, self.run))
+            try:
+                work.run(self.journal, self.deadline, self.check)
+            except BaseException:  # what was done until then is told all the same
+                self.stack.pop_all().close()
+                yield from work.outcomes
+                raise
+        yield from work.outcomes
+
+    def back(self, run: str, entries: list[Entry]) -> Iterator[Outcome]:
+        """Move back what these entries of a run have moved."""
+        planned: list[tuple[Move, Outcome | None]] = []
+        for entry in entries:
+            if self.deadline.remaining() <= 0:
+                outcome = ended(_returning(run, entry), "deferred", "the time ran out")
+            else:
+                outcome = _back(self.top, run, entry)
+            free = outcome.status == "moved" and not outcome.detail
+            move = outcome.move
+            planned.append((move, _foreseen(self.top, move, self.deadline) if free else outcome))
+        return self.batch(planned)
+
+    def drop_empty(self, folders: tuple[str, ...]) -> None:
+        """Remove those of these folders that are empty."""
+        if folders:
+            with self.fence():
+                beneath.drop_empty(self.top, folders)
+
+
+def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield entries in groups that can be undone together: none touches a path of another."""
+    rest = iter(entries)
+    for batch in batches((entry.intent.move for entry in entries), BATCH):
+        yield [next(rest) for _ in batch]
 
 
 def undo(  # noqa: PLR0913 - what it stops for, by keyword
@@ -126,18 +170,15 @@ def undo(  # noqa: PLR0913 - what it stops for, by keyword
     """
     read_journal(root, run)
     with beneath.opened_root(root) as top, appending(root, run) as journal:
-        for entry in reversed(journal.journal.moved):
-            outcome = _back(top, run, entry)
-            if outcome.status == "moved" and not outcome.detail:
-                back = [outcome.move]
-                outcome = next(
-                    apply(root, undo_run, back, deadline=deadline, check=check, fence=fence)
-                )
-            if outcome.status == "moved":
-                journal.end("undone", entry.intent, "undone", f"by run {undo_run}")
-                with fence():
-                    beneath.drop_empty(top, entry.intent.missing)
-            yield outcome
+        moved = list(reversed(journal.journal.moved))
+        with ExitStack() as stack:
+            making = _Making(root, undo_run, top, stack, deadline, check, fence)
+            for group in _groups(moved):
+                for entry, outcome in zip(group, making.back(run, group), strict=True):
+                    if outcome.status == "moved":
+                        journal.end("undone", entry.intent, "undone", f"by run {undo_run}")
+                        making.drop_empty(entry.intent.missing)
+                    yield outcome
         journal.close()
 
 
@@ -156,10 +197,8 @@ def preview_undo(root: Path, run: str) -> Iterator[Outcome]:
 
 def _back(top: int, run: str, entry: Entry) -> Outcome:
     """Return the move that undoes an entry, as `moved`, or why there is none."""
-    there, result = entry.intent.move, entry.result or entry.intent.move.identity
-    move = Move(
-        there.destination, there.source, result, "undo", f"run {run} had moved it", "undo"
-    )  # fmt: skip
+    move = _returning(run, entry)
+    result = move.identity
     folder, name = beneath.split(move.source)
     try:
         with beneath.opened(top, folder) as held:
@@ -168,8 +207,17 @@ def _back(top: int, run: str, entry: Entry) -> Outcome:
         outcome = failed(move, error)
         return vanished(top, move) if outcome.status == "gone" else outcome
     if not now.same_content(result) or now.mtime_ns != result.mtime_ns:
-        return ended(move, "changed", f"{move.source} has changed since it was moved")
+        told = f"{move.source} has changed since it was moved"
+        return Outcome(move, "changed", told, "move it by hand, if it is to go back as it is now")
     return Outcome(replace(move, identity=now), "moved")
+
+
+def _returning(run: str, entry: Entry) -> Move:
+    """Return the move back of what an entry has moved."""
+    there, result = entry.intent.move, entry.result or entry.intent.move.identity
+    return Move(
+        there.destination, there.source, result, "undo", f"run {run} had moved it", "undo"
+    )  # fmt: skip
 
 
 def _foreseen(top: int, move: Move, deadline: Deadline | None = None) -> Outcome | None:

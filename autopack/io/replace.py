@@ -80,7 +80,7 @@ def check_replaceable(root: Path, name: str, old: bytes | None) -> None:
     path = _inside(root, name)
     try:
         _still(path, name, old)
-        if not os.access(_standing(path.parent), os.W_OK | os.X_OK):
+        if not os.access(standing(path.parent), os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _failed(name, error) from error
@@ -95,7 +95,7 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
-def _standing(folder: Path) -> Path:
+def standing(folder: Path) -> Path:
     """Return the nearest folder that is there."""
     while not folder.exists():
         folder = folder.parent

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal
 
+from autopack.errors import Refused
 from autopack.tidy.moves import Identity, Move
 
 SCHEMA = "autopack.moves/1"
@@ -91,7 +92,11 @@ class Journal:
 
 
 def replay(run: str, data: bytes) -> Journal:
-    """Return what the lines of a journal say; lines cut short are counted and left out."""
+    """Return what the lines of a journal say; lines cut short are counted and left out.
+
+    Raises:
+        Refused: A later version of this program wrote it.
+    """
     journal = Journal(run)
     for line in data.split(b"\n"):
         if not line.strip():
@@ -106,6 +111,11 @@ def replay(run: str, data: bytes) -> Journal:
 def _take(journal: Journal, line: dict[str, Any]) -> None:
     event = line["event"]
     journal.ended = event == "end"
+    if event == "run" and line["schema"] != SCHEMA:
+        raise Refused(
+            f"the journal of run {journal.run} is of {line['schema']!r}, which is not known",
+            next_step="use the version of this program that wrote it",
+        )
     if event in ("run", "end"):
         return
     if event == "intent":

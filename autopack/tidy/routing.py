@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import posixpath
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,12 +15,13 @@ Kind = Literal["file", "folder", "link"]
 
 @dataclass(frozen=True)
 class Item:
-    """An entry of a folder: its path from the workspace's root, and what it is."""
+    """An entry of a folder: its path from the workspace's root, what it is, where a link leads."""
 
     path: str
     kind: Kind
     size: int = 0
     mtime_ns: int = 0
+    target: str = ""
 
     @property
     def name(self) -> str:
@@ -68,6 +70,22 @@ def route_docs(item: Item, config: Config, place: Place, *, reduce: bool) -> Dec
     if item.kind != "file" or owner(item.path) or item.name.casefold() in _folded(place.ledgers):
         return Decision(item, "keep")
     return _routed(item, config.docs, place, reduce=reduce)
+
+
+def led_to(items: Iterable[Item]) -> dict[str, str]:
+    """Return the paths that relative links lead to, each with the path of a link."""
+    links = ((item, posixpath.dirname(item.path)) for item in items if item.kind == "link")
+    return {
+        posixpath.normpath(posixpath.join(folder, item.target)): item.path for item, folder in links
+    }
+
+
+def stays_for(decision: Decision, links: Mapping[str, str]) -> Decision:
+    """Return the decision about what a link may lead to: moving it would break the link."""
+    link = links.get(decision.item.path)
+    if link is None or decision.kind not in ("route", "held"):
+        return decision
+    return Decision(decision.item, "undecided", reason=f"the link {link} leads to it")
 
 
 def _routed(item: Item, area: Area, place: Place, *, reduce: bool) -> Decision:

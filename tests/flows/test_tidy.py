@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,16 @@ def tidy(run_flow, workspace: Path) -> Tidy:
     return runner(run_flow, workspace)
 
 
+NAMES = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
 QUICK = {
     "executor.log": "archive/diagnostics/logs/executor.log",
     "FIX_PLAN.md": "archive/plans/FIX_PLAN.md",
     "docs/server.log": "archive/diagnostics/logs/server.log",
 }
+
+
+def git(root: Path, *args: str) -> None:
+    subprocess.run(["git", "-C", str(root), *args], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +99,54 @@ def test_undo_puts_every_move_back(tidy: Tidy, workspace: Path) -> None:
     assert tidy("--undo", run, "--execute").report["writes"]["files"] == []
 
 
+def test_undo_names_what_it_could_not_put_back_and_asks_for_no_run_that_cannot_help(
+    tidy: Tidy, workspace: Path
+) -> None:
+    run = tidy("--quick", "--execute").report["run"]
+    (workspace / "archive/plans/FIX_PLAN.md").write_text("# Edited\n")
+    (workspace / "archive/diagnostics/logs/executor.log").unlink()
+    done = tidy("--undo", run, "--execute")
+    told = {f["path"]: f["code"] for f in done.report["findings"]}
+    assert told["archive/plans/FIX_PLAN.md"] == "move_changed"
+    assert told["archive/diagnostics/logs/executor.log"] == "move_gone"
+    assert done.report["counts"] == {"planned_moves": 3, "moved": 1}
+    assert done.report["next_steps"] == []
+    assert [f["fix"] for f in done.report["findings"] if "run again" in f["fix"]] == []
+
+
+def test_a_run_after_which_a_person_has_to_decide_is_not_clean(tidy: Tidy, workspace: Path) -> None:
+    (workspace / "docs/PHASE4_PLAN.md").unlink()
+    tidy("--quick", "--execute")
+    done = tidy("--quick", "--execute")
+    assert codes(done) == {"undecided"}
+    assert done.report["status"] == "followups"
+    assert "--quick --json" in commands(done)
+    (workspace / "data.csv").unlink()
+    assert tidy("--quick", "--execute").report["status"] == "clean"
+
+
+def test_strange_names_keep_their_line_and_can_be_printed(run_flow, workspace: Path) -> None:
+    (workspace / "a\nb.log").write_text("x")
+    (workspace / os.fsdecode(b"bad\xff.log")).write_text("x")
+    where = ("--quick", "--engine", "direct", "--workspace", workspace)
+    for form in ("text", "markdown"):
+        done = run_flow("tidy", *where, "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert "a b.log" in done.stdout
+        assert r"bad\udcff.log" in done.stdout
+
+
+def test_a_file_that_a_link_leads_to_is_for_a_person(tidy: Tidy, workspace: Path) -> None:
+    (workspace / "latest.log").symlink_to("executor.log")
+    (workspace / "plan").symlink_to("docs/server.log")
+    done = tidy("--quick", "--execute")
+    assert (workspace / "latest.log").read_text() == "done\n"
+    assert (workspace / "plan").read_text() == "started\n"
+    reasons = {d["path"]: d["reason"] for d in done.report["undecided"]}
+    assert reasons["executor.log"] == "the link latest.log leads to it"
+    assert reasons["docs/server.log"] == "the link plan leads to it"
+
+
 def test_a_large_file_is_left_to_a_full_run(tidy: Tidy, workspace: Path) -> None:
     with (workspace / "huge.log").open("wb") as file:
         file.truncate(200 << 20)  # a hole: it takes no room
@@ -136,6 +190,8 @@ def test_undo_of_an_unknown_run_says_where_the_runs_are(tidy: Tidy) -> None:
         (["--quick", "--full"], "contradicts"),
         (["--quick", "--docs-reduce-to-sot"], "--quick contradicts --docs-reduce-to-sot"),
         (["--undo", "x", "--repair"], "--undo"),
+        (["--undo", ""], "--undo: '' is not the name of a run"),
+        (["--undo", "", "--execute"], "--undo: '' is not the name of a run"),
         (["--project", "nobody"], "--project"),
         (["--project", "../x"], "--project"),
     ],
@@ -232,6 +288,43 @@ def test_the_only_copy_of_a_ledger_is_not_archived(tidy: Tidy, workspace: Path) 
     assert "ledger_only" in codes(done)
     assert (workspace / "FUTURE_PLAN.md").is_file()
     assert "mv -n" in commands(done)
+    told = next(f for f in done.report["findings"] if f["code"] == "ledger_only")
+    assert told["fix"] in commands(done)
+
+
+def test_repair_puts_no_empty_ledger_in_the_way_of_the_only_one(
+    tidy: Tidy, workspace: Path
+) -> None:
+    os.rename(workspace / "docs/FUTURE_PLAN.md", workspace / "FUTURE_PLAN.md")
+    done = tidy("--quick", "--repair", "--execute")
+    assert not (workspace / "docs/FUTURE_PLAN.md").exists()
+    assert "ledger_only" in codes(done)
+    assert "structure_missing" not in codes(done)
+
+
+def test_links_to_moved_pages_are_mended_by_the_commands_that_are_named(
+    tidy: Tidy, workspace: Path, run_flow
+) -> None:
+    page = workspace / "docs/CONFIG_GUIDE.md"
+    page.write_text("# Config\n\n[plan](../FIX_PLAN.md)\n")
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    git(workspace, "init", "-q")
+    git(workspace, "add", "-A")
+    git(workspace, *who, "commit", "-qm", "before")
+    done = tidy("--quick", "--execute")
+    commit, links = (s["command"] for s in done.report["next_steps"] if "links" in s["why"])
+    assert "--fix history" in links
+    env = {**os.environ, "GIT_EDITOR": "echo Tidy >", **dict.fromkeys(NAMES, "a@example.org")}
+    subprocess.run(commit, shell=True, check=True, env=env, capture_output=True)
+    flags = ("--deep", "--fix", "history", "--execute", "--engine", "direct")
+    run_flow("doc_links", *flags, "--workspace", workspace)
+    assert "(../archive/plans/FIX_PLAN.md)" in page.read_text()
+
+
+def test_without_git_the_broken_links_are_shown(tidy: Tidy) -> None:
+    named = commands(tidy("--quick", "--execute"))
+    assert "commit" not in named
+    assert "flows.doc_links --workspace" in named
 
 
 def test_the_readme_summary_is_shown_and_then_written(tidy: Tidy, workspace: Path) -> None:

@@ -210,3 +210,27 @@ def test_a_project_is_tidied_in_its_own_folder(tidy: Tidy, workspace: Path) -> N
     assert done.returncode == 0, done.stderr
     assert (project / "archive/diagnostics/logs/x.log").is_file()
     assert (workspace / "executor.log").is_file()
+
+
+def test_next_steps_of_a_project_are_about_the_project(tidy: Tidy, workspace: Path) -> None:
+    project = workspace / ".autonomous_runs/my app"
+    (project / "docs").mkdir(parents=True)
+    (project / "docs/CACHE_PLAN.md").write_text("# Plan\n")
+    (project / "FIX_PLAN.md").write_text("# Fix\n")
+    done = tidy("--project", "my app", "--execute")
+    flows = [s["command"] for s in done.report["next_steps"] if "--undo" not in s["command"]]
+    assert any("--docs-reduce-to-sot --project 'my app'" in command for command in flows)
+    assert any("flows.doc_links --workspace" in command for command in flows)
+    assert all("my app'" in command for command in flows), flows
+
+
+def test_the_cursors_of_two_places_are_kept_beside_each_other(workspace: Path) -> None:
+    from tasks.tidy_archive import keep_cursor, read_cursor
+
+    (workspace / ".autonomous_runs/app/docs").mkdir(parents=True)
+    for project, page in ((None, "archive/a.md"), ("app", "b.md")):
+        session = Tidying(str(workspace), Wish(execute=True, project=project), Deadline.after(60))
+        with session.holding(), session.locked("archive"):
+            keep_cursor(session, "", page, [])
+    session = Tidying(str(workspace), Wish(), Deadline.after(60))
+    assert read_cursor(session) == "archive/a.md"

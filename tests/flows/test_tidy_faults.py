@@ -219,7 +219,9 @@ def test_a_deadline_leaves_the_rest_to_the_next_run(workspace: Path) -> None:
         judge(report, tidying)
         done = sum(phase.done for phase in tidying.phases)
         stopped = any(phase.left or phase.status == "skipped" for phase in tidying.phases)
-        assert stopped == any("flows.tidy --quick" in s.command for s in report.next_steps)
+        assert stopped == any(
+            "flows.tidy --quick --execute" in s.command for s in report.next_steps
+        )
         assert (report.exit_code == 3) == all(p.status == "skipped" for p in tidying.phases)
         assert done <= 3
     assert not (workspace / "executor.log").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from autopack.deadline import Deadline
 from autopack.errors import Refused
-from autopack.io.move_queue import OLD_FILE, QUEUE_FILE, QueueFile, read_queue, retry
+from autopack.io.move_queue import OLD_FILE, QUEUE_FILE, QueueFile, due_items, read_queue, retry
 from autopack.io.moves import identify
 from autopack.tidy.moves import Move, ended
 from autopack.tidy.queue import CAPS, Caps, absorb
@@ -153,6 +153,30 @@ def test_only_so_many_are_tried_and_none_when_the_time_is_over(root) -> None:
     assert tried(root, deadline=Deadline.after(0)) == []
     assert len(tried(root, most=2)) == 2
     assert sorted(states(root).values()) == ["done", "done", "pending"]
+
+
+def test_what_needed_a_person_is_tried_once_the_way_is_free(root) -> None:
+    file = fill(root, "")
+    taken = Move("a", "archive/a", identify(root, "a"), "rule", "why", "phase")
+    file.take(absorb(file.queue, [ended(taken, "dest_exists")], NOW))
+    file.save(TERMS["fence"])
+    (root / "archive").mkdir()
+    (root / "archive/a").write_bytes(b"other")
+    before = (root / QUEUE_FILE).read_bytes()
+    assert tried(root) == []
+    assert (root / QUEUE_FILE).read_bytes() == before
+    (root / "archive/a").unlink()
+    assert [i.source for i in due_items(read_queue(root, LATER), LATER, 9)] == ["a"]
+    assert tried(root) == [("a", "moved")]
+    assert states(root) == {"a": "done"}
+
+
+def test_what_the_system_cannot_do_stays_with_the_person(root) -> None:
+    file = fill(root, "")
+    move = Move("a", "archive/a", identify(root, "a"), "rule", "why", "phase")
+    file.take(absorb(file.queue, [ended(move, "needs_manual")], NOW))
+    file.save(TERMS["fence"])
+    assert tried(root) == []
 
 
 @pytest.mark.soak

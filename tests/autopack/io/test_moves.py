@@ -265,36 +265,6 @@ def test_moves_that_depend_on_each_other_are_made_in_order(root) -> None:
     assert files(root) == {"a.md": b"alpha", "b.md": b"beta"}
 
 
-def test_undo_refuses_what_changed_or_whose_place_is_taken_and_tells_each(root) -> None:
-    for name in ("c.md", "d.md"):
-        (root / name).write_bytes(name.encode())
-    move(root, *((name, f"archive/{name}") for name in ("a.md", "b.md", "c.md", "d.md")))
-    (root / "archive/a.md").write_bytes(b"edited")
-    (root / "b.md").write_bytes(b"somebody's")
-    (root / "archive/c.md").unlink()
-    seen = list(moves.preview_undo(root, "r1"))
-    before = tree(root)
-    ends = list(moves.undo(root, "r1", "r2", **terms()))
-    assert statuses(ends) == ["moved", "gone", "dest_exists", "changed"]
-    assert statuses(seen) == statuses(ends)
-    assert files(root) == {
-        "archive/a.md": b"edited", "archive/b.md": b"beta", "b.md": b"somebody's", "d.md": b"d.md",
-    }  # fmt: skip
-    assert before["archive/d.md"] == b"d.md"
-    (root / "b.md").unlink()
-    assert sorted(statuses(moves.undo(root, "r1", "r3", **terms()))) == ["changed", "gone", "moved"]
-    with pytest.raises(UsageError, match="has moved nothing"):
-        list(moves.undo(root, "nobody", "r4", **terms()))
-
-
-def test_undo_of_an_undo_moves_again(root) -> None:
-    move(root, ("a.md", "archive/a.md"))
-    list(moves.undo(root, "r1", "r2", **terms()))
-    assert files(root)["a.md"] == b"alpha"
-    assert statuses(moves.undo(root, "r2", "r3", **terms())) == ["moved"]
-    assert files(root)["archive/a.md"] == b"alpha"
-
-
 def test_a_preview_writes_nothing_and_says_the_same(root) -> None:
     (root / "archive").mkdir()
     (root / "archive/b.md").write_bytes(b"else")
