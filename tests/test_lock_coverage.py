@@ -171,7 +171,7 @@ def calls(path: Path) -> set[str]:
         call.attr
         for call in called
         if isinstance(call, ast.Attribute) and call.attr in CHANGES
-        if call.attr not in {"replace", "remove", "copy2", "move"}
+        if call.attr not in {"replace", "remove", "copy2", "move", "link"}
         or getattr(call.value, "id", "") in owners
     }
 

@@ -79,12 +79,15 @@ def forking_waits() -> threading.RLock:
 
 
 def same_file(file: io.FileIO, path: str) -> bool:
-    """Return whether the path still names the open file; a breaker puts a fresh one there."""
+    """Return whether the path still names the open file; a breaker puts a fresh one there.
+
+    One that another thread has closed meanwhile is no file of anybody's.
+    """
     try:
         named = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
+        return os.path.samestat(os.fstat(file.fileno()), named)
+    except (FileNotFoundError, ValueError):
         return False
-    return os.path.samestat(os.fstat(file.fileno()), named)
 
 
 def _drop_copies() -> None:

@@ -69,7 +69,7 @@ def test_an_overtaken_run_is_refused(flow: str, make_workspace, run_flow) -> Non
     child = paused(root, flow, flags)
     try:
         where = ("--engine", "direct", "--workspace", root)
-        assert run_flow(flow, *flags, "--max-seconds", "1", *where).returncode == 5
+        assert run_flow(flow, *flags, "--max-seconds", "4", *where).returncode == 5
         broken = run_flow("locks", "break", lock, "--generation", "1", "--execute", *where)
         assert broken.returncode == 0, broken.stderr
         assert run_flow(flow, *flags, *where).returncode == 0, "the next one goes on"

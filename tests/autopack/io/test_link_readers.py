@@ -36,8 +36,15 @@ def read(root: Path, names, *, exact: bool = False, seconds: float = 600) -> dic
     return found
 
 
-def children() -> list[psutil.Process]:
-    return [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE]
+def children() -> set[psutil.Process]:
+    return {c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE}
+
+
+@pytest.fixture(autouse=True)
+def no_reader_is_left():
+    before = children()
+    yield
+    assert children() <= before
 
 
 def test_readers_read_what_one_process_reads(make_workspace, monkeypatch):
@@ -46,7 +53,6 @@ def test_readers_read_what_one_process_reads(make_workspace, monkeypatch):
     monkeypatch.setattr(link_readers, "_WORTH", 10**9)
     assert beside == read(root, FILES, exact=True)
     assert beside.keys() == FILES.keys()
-    assert children() == []
 
 
 def test_a_page_is_the_parsers_unless_it_is_plain_and_leads_nowhere_else(make_workspace):
@@ -76,7 +82,6 @@ def test_a_page_that_cannot_be_read_is_named(make_workspace):
     (root / "docs/7.md").mkdir()
     with pytest.raises(Unreachable, match=r"docs/7\.md"):
         list(read_pages(root, wanted, Deadline.after(600), exact=False, progress=id))
-    assert children() == []
 
 
 def test_without_more_processes_the_pages_are_read_here(make_workspace, monkeypatch):
@@ -100,7 +105,6 @@ def test_the_deadline_ends_the_readers(make_workspace, monkeypatch):
     monkeypatch.setattr(link_readers, "_CODE", "import time; time.sleep(600)")
     with pytest.raises(DeadlineExceeded):
         read(root, FILES, seconds=0.5)
-    assert children() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
