@@ -93,7 +93,7 @@ class Judge:
         file = rendered(self.tree, found)
         there = self.pages.get(file) if file else None
         if there is None:
-            if file or found not in self.tree.folders:
+            if found not in self.tree.folders or self.tree.readme(found) is not None:
                 return None
             return _said(page, link, "missing_anchor", f"{found or '.'}/ has no README", found)
         if leads_into(there, target.fragment):
@@ -165,7 +165,7 @@ def lead(tree: Tree, page: str, path: str) -> str | None:
 def rendered(tree: Tree, path: str) -> str | None:
     """Return the Markdown file that GitHub renders for a path: itself, or a folder's README."""
     file = tree.readme(path) if path in tree.folders else path
-    return tree.real(file) if file is not None and is_markdown(file) else None
+    return tree.real(file) or None if file is not None and is_markdown(file) else None
 
 
 def is_source(path: str) -> bool:
