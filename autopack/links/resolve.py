@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from autopack.links.anchors import is_lines, leads_into
 from autopack.links.candidates import alike, alike_anchors, certain, write
 from autopack.links.model import Link, Page
-from autopack.links.target import Target, Where, join, take_apart, without_lines
+from autopack.links.target import (
+    Target,
+    Where,
+    join,
+    take_apart,
+    without_lines,
+    without_secrets,
+)  # fmt: skip
 from autopack.links.tree import SKIPPED, Tree, is_markdown
 from autopack.links.verdict import SUB_WORDS, Candidate, Category, Verdict
 
@@ -153,7 +160,9 @@ _SITE: Category = "site_absolute"
 
 def outside(page: str, link: Link, where: Where) -> Verdict:
     """Return what is to be said about a link that leads out of the repository."""
-    return _said(page, link, *OUTSIDE[where])
+    category, words = OUTSIDE[where]
+    shown = f"'{without_secrets(link.raw)}': {words}"
+    return Verdict(page, link.line, link.raw, category, shown, link=link)
 
 
 def lead(tree: Tree, page: str, path: str) -> str | None:

@@ -53,3 +53,20 @@ def test_a_navigation_page_that_is_a_link_to_nothing_here_is_missing(
 def test_a_fragment_of_a_folder_whose_readme_is_no_markdown_is_not_judged(check, make_workspace):
     root = make_workspace({**GOOD, "README.md": "[x](lib/#part)\n", "lib/README.rst": "Part\n"})
     assert said(check(root)) == []
+
+
+@pytest.mark.parametrize(
+    "format_", ["text", "json", "markdown", "sarif", "junit", "github", "html"]
+)
+@pytest.mark.parametrize("many", [1, 600])
+def test_no_format_shows_a_secret_of_an_address(run_flow, make_workspace, format_, many):
+    page = (
+        "[a](https://user:hunter22@e.org/x?page=1&access_token=abcd1234#part)\n"
+        '<img src="http://user:hunter22@localhost:80/x?a=1&amp;api_key=abcd1234">\n'
+        "[b]: //user:hunter22@e.org?secret=abcd1234\n\n[b] <https://user:hunter22@e.org>\n"
+    )
+    root = make_workspace({**GOOD, "docs/a.md": page * many})
+    done = run_flow("doc_links", "--workspace", root, "--deep", "--format", format_)
+    assert done.returncode == 0
+    for secret in (b"hunter22", b"abcd1234"):
+        assert secret not in done.raw
