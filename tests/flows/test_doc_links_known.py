@@ -94,5 +94,29 @@ def test_a_base_outside_a_repository_says_so(check, make_workspace):
     assert "not a git repository" in done.report["message"]
 
 
+def test_a_renamed_page_keeps_what_was_known_of_it_and_nothing_more(check, make_workspace):
+    links = "[x](gone.md) [y](b.md#no) [z](../README.md) [w](../../out.md) [v](docs/b.md)\n"
+    text = "".join(f"word {n} of a page that git knows again\n" for n in range(20)) + links
+    root = make_workspace({**GOOD, "docs/a.md": text, "docs/b.md": "# B\n"})
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "one")
+    flags = ("--deep", "--strict", "--base", "HEAD")
+    (root / "docs/deep").mkdir()
+    git(root, "mv", "docs/a.md", "docs/deep/new.md")
+    new = text.replace("gone.md", "../gone.md").replace("b.md#no", "../b.md#no")
+    (root / "docs/deep/new.md").write_text(new.replace("(../R", "(../../R"))
+    done = check(root, *flags)
+    assert (done.returncode, done.report["counts"]["known"]) == (0, 4), "links were rewritten"
+    (root / "docs/deep/new.md").write_text(text)
+    done = check(root, *flags)
+    unknown = [x["target"] for x in done.report["links"] if not x["known"]]
+    assert unknown == ["b.md#no", "../README.md"], "the move broke these"
+    (root / "docs/deep/new.md").write_text(
+        f"{new} [again](../gone.md)\n".replace("(../R", "(../../R")
+    )
+    assert check(root, *flags).returncode == 1
+
+
 def git(root, *words: str) -> None:
     subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)
