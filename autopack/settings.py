@@ -152,12 +152,13 @@ def mask(url: str) -> str:
     userinfo, at, rest = match["rest"].rpartition("@")
     user, colon, _ = userinfo.partition(":")
     rest, question, query = rest.partition("?")
-    masked = "&".join(_mask_pair(pair) for pair in query.split("&"))
+    masked = "&".join(mask_pair(pair) for pair in query.split("&"))
     shown = f"{user}{':***' if colon else ''}{at}"
     return f"{match['scheme']}://{shown}{rest}{question}{masked}"
 
 
-def _mask_pair(pair: str) -> str:
+def mask_pair(pair: str) -> str:
+    """Return one `key=value` of a query with its value hidden if the key is a secret's."""
     key, equals, _ = pair.partition("=")
     return f"{key}=***" if equals and _SECRET_KEYS.search(unquote(key)) else pair
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from autopack.errors import UsageError
-from autopack.links.baseline import fingerprints, known_to
+from autopack.links.baseline import after_renames, known_to
 from autopack.links.history import is_lost, with_history
 from autopack.links.ignore import NAVIGATION, Rule, apply
 from autopack.links.mend import Leads, mend, unmendable
@@ -203,7 +203,11 @@ def recall(checking: Checking, baseline: str | None, base: str | None) -> None:
     if baseline is not None:
         checking.known = known_to(baseline, _baseline(baseline))
     elif base is not None:
-        checking.known = frozenset(fingerprints(_verdicts_at(checking, base)))
+        from autopack.io.renames import renamed_since
+
+        before = _verdicts_at(checking, base)
+        renamed = renamed_since(checking.root, base, checking.deadline)
+        checking.known = frozenset(after_renames(before, renamed))
 
 
 def _baseline(name: str) -> bytes:

@@ -240,12 +240,16 @@ class Library:
             self.checking.about_rules = [*self.checking.about_rules, found]
 
     def _all(self) -> Shelf:
-        """Return the pages of this scan and those of others that are still there."""
-        kept = dict(self.picked)
-        if self.cached:
-            files = self.checking.tree.files
-            others = self.cached.shelf.rows.items()
-            kept = {n: (self.cached.shelf, r) for n, r in others if n in files} | kept
+        """Return the pages of this scan and those of others that are still there.
+
+        A page whose file changed when another scan began is left out: from now on it would be
+        judged by when this scan began, which did not look at it.
+        """
+        kept, cached = dict(self.picked), self.cached
+        if cached:
+            files, shelf = self.checking.tree.files, cached.shelf
+            others = ((n, r) for n, r in shelf.rows.items() if n in files and n not in kept)
+            kept |= {n: (shelf, r) for n, r in others if cached.trusts(r, shelf.stat(r))}
         if kept.keys() == self.shelf.rows.keys():
             return self.shelf
         return gathered(kept[name] for name in sorted(kept))

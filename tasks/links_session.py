@@ -57,7 +57,7 @@ class Wish:
     def pages(self, tree: Tree) -> list[str]:
         """Return the pages to check, in order; a page with two names is checked once."""
         wanted = [anchored(glob) for glob in self.include]
-        pages = {tree.real(name) for name in NAVIGATION if name in tree.files}
+        pages = {tree.real(name) for name in NAVIGATION if name in tree.files} - {""}
         for name in tree.files - tree.links.keys():
             if is_markdown(name) and (
                 (self.mode == "deep" and not name.startswith("archive/"))
@@ -128,5 +128,6 @@ class Checking(PageWriter):
 
     @property
     def missing_pages(self) -> list[str]:
-        """The navigation pages that are not there."""
-        return [name for name in NAVIGATION if name not in self.tree.files]
+        """The navigation pages that are not there, or are links to nothing here."""
+        files, real = self.tree.files, self.tree.real
+        return [name for name in NAVIGATION if name not in files or not real(name)]

@@ -43,6 +43,16 @@ def read_history(root: Path, deadline: Deadline) -> History:
     return remember(_of_pages(root, deadline, changes), skipped)
 
 
+def renamed_since(root: Path, ref: str, deadline: Deadline) -> dict[str, str]:
+    """Return the files that a commit has under another name than the work tree, by the old one.
+
+    What git does not track yet is not compared, and without the objects nothing is.
+    """
+    asked = ("-z", "--name-status", "-M50%", "--no-rename-empty", "--diff-filter=R")
+    told = _git(root, deadline, "diff-index", *asked, "--end-of-options", ref, "--")
+    return {change.old: change.new for change in _read(told or b"")}
+
+
 def _of_pages(root: Path, deadline: Deadline, changes: Sequence[Change]) -> list[Change]:
     """Return the changes without those of redirect stubs: a page had left the name before.
 
@@ -113,7 +123,7 @@ def _read(told: bytes) -> Iterator[Change]:
 
 def _git(root: Path, deadline: Deadline, *args: str, stdin: bytes = b"") -> bytes | None:
     """Return what git prints, None if it fails; names are relative to the workspace."""
-    relative = ("--relative",) if args[0] == "diff-tree" else ()
+    relative = ("--relative",) if args[0] in ("diff-tree", "diff-index") else ()
     command = (args[0], *relative, *args[1:])
     try:
         done = run_git(

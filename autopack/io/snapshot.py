@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable, UsageError
 from autopack.io.git import run_git
-from autopack.links.tree import SKIPPED, Tree, tree_of
+from autopack.links.target import join
+from autopack.links.tree import SKIPPED, Tree, is_markdown, tree_of
 
 
 def tree_at(root: Path, ref: str, deadline: Deadline) -> Tree:
@@ -22,9 +23,29 @@ def tree_at(root: Path, ref: str, deadline: Deadline) -> Tree:
     """
     commit = f"{ref}^{{commit}}"
     _git(root, deadline, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
-    listed = _git(root, deadline, "ls-tree", "-r", "-z", "--name-only", commit, "--", ".")
-    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    return tree_of(name for name in names if SKIPPED.isdisjoint(name.split("/")))
+    listed = _git(root, deadline, "ls-tree", "-r", "-z", commit, "--", ".")
+    entries = [os.fsdecode(entry).partition("\t") for entry in listed.split(b"\0") if entry]
+    modes = {name: mode for mode, _, name in entries if SKIPPED.isdisjoint(name.split("/"))}
+    links = [name for name, mode in modes.items() if mode.startswith(_LINK) and is_markdown(name)]
+    leads = files_at(root, commit, links, deadline)
+    return tree_of(modes, {name: _behind(name, leads, modes) for name in links})
+
+
+_LINK = "120000 "
+"""How git lists a symbolic link; its content is where it leads."""
+
+
+def _behind(name: str, leads: Mapping[str, bytes], modes: Mapping[str, str]) -> str:
+    """Return the file that a symbolic link stands for, "" for none in the commit."""
+    seen = set()
+    while name in leads and name not in seen:
+        seen.add(name)
+        to = os.fsdecode(leads[name])
+        name, out = join(name, to)
+        if to.startswith("/") or out:
+            return ""
+    is_file = name in modes and not modes[name].startswith(_LINK)
+    return name if is_file else ""
 
 
 def files_at(
@@ -59,6 +80,9 @@ def _git(root: Path, deadline: Deadline, *args: str, stdin: bytes = b"") -> byte
     if done.returncode == 0:
         return done.stdout
     if args[0] == "rev-parse":
+        said = done.stderr.decode(errors="replace").strip()
+        if said:  # --quiet tells of everything but a commit that is not there
+            raise Unreachable(f"--base: {said.splitlines()[0]}", next_step="run it in a clone")
         ref = args[-1].removesuffix("^{commit}")
         raise UsageError(f"--base: no commit {ref!r}", next_step="git fetch, or name another one")
     words = done.stderr.decode(errors="replace").strip().splitlines()

@@ -26,9 +26,9 @@ class _Walk:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_symlink():
                 self._link(entry, name)
-            elif not entry.is_dir(follow_symlinks=False):
+            elif entry.is_file(follow_symlinks=False):
                 self.files.add(name)
-            elif entry.name not in SKIPPED:
+            elif entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED:
                 self.folders.add(name)
                 self.waiting.append(name)
 
@@ -40,14 +40,14 @@ class _Walk:
         self.files.add(name)
         real = os.path.realpath(entry.path)
         inside = os.path.relpath(real, os.path.realpath(self.root)).replace(os.sep, "/")
-        if os.path.isfile(real) and not inside.startswith("../"):
-            self.links[name] = inside
+        self.links[name] = inside if os.path.isfile(real) and not inside.startswith("../") else ""
 
 
 def read_tree(root: Path, deadline: Deadline) -> Tree:
     """Return the workspace's files and folders; folders that are links are not entered.
 
     A link to a file inside stands for that file. A folder that may not be read counts as empty.
+    Pipes, sockets and devices are left out: git has none, and to read one may never end.
 
     Raises:
         Unreachable: The workspace itself cannot be read.

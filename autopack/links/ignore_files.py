@@ -16,6 +16,7 @@ OWN = LINK_RULES
 """Where a workspace keeps its rules: `ignore:`, a list of kind, glob, reason, expires, pages."""
 LEGACY = "config/doc_link_check_ignore.yaml"
 """Where an older checker kept substrings."""
+EXAMPLE = "kind: missing_file, glob: docs/old/**, reason: …, expires: 2027-01-31"
 _NEEDED = ("kind", "glob", "reason", "expires")
 _BECOMES: Mapping[str, Category | None] = {
     "runtime_endpoints": "runtime_endpoint",
@@ -30,29 +31,31 @@ def read_rules(data: bytes) -> list[Rule]:
     Raises:
         UsageError: It is no YAML, or a rule lacks something; the message says which.
     """
-    entries = load_mapping(OWN, data).get("ignore") or []
-    if not isinstance(entries, list):
-        raise _bad("'ignore' is no list")
-    return [_rule(entry, number) for number, entry in enumerate(entries, 1)]
+    return [
+        _rule(entry, f"{OWN}:{line}: rule {number}", line)
+        for number, (entry, line) in enumerate(load_list(OWN, data, "ignore", EXAMPLE), 1)
+    ]
 
 
-def _rule(entry: Any, number: int) -> Rule:
+def _rule(entry: Any, where: str, line: int) -> Rule:
     if not isinstance(entry, dict):
-        raise _bad(f"rule {number} is no mapping")
+        raise _bad(f"{where} is no mapping")
     missing = [name for name in _NEEDED if not entry.get(name)]
-    unknown = sorted(entry.keys() - {*_NEEDED, "pages"})
+    unknown = sorted(map(str, entry.keys() - {*_NEEDED, "pages"}))
     if missing or unknown:
         words = f"has no {missing[0]}" if missing else f"has an unknown key {unknown[0]!r}"
-        raise _bad(f"rule {number} {words}")
-    if entry["kind"] not in KINDS:
-        raise _bad(f"rule {number}: {entry['kind']!r} is not one of {', '.join(sorted(KINDS))}")
+        raise _bad(f"{where} {words}")
+    kind = str(entry["kind"])
+    if kind not in KINDS:
+        raise _bad(f"{where}: {kind!r} is not one of {', '.join(sorted(KINDS))}")
     glob, reason, pages = (str(entry.get(name) or "**") for name in ("glob", "reason", "pages"))
     if glob.strip("*/") == "":
-        raise _bad(f"rule {number}: the glob {glob!r} would match everything")
-    return Rule(entry["kind"], glob, reason, _day(entry["expires"], number), pages, file=OWN)
+        raise _bad(f"{where}: the glob {glob!r} would match everything")
+    day = _day(entry["expires"], where)
+    return Rule(kind, glob, reason, day, pages, file=OWN, line=line)
 
 
-def _day(value: Any, number: int) -> date:
+def _day(value: Any, where: str) -> date:
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):
@@ -60,7 +63,27 @@ def _day(value: Any, number: int) -> date:
     try:
         return date.fromisoformat(str(value))
     except ValueError:
-        raise _bad(f"rule {number}: expires {value!r} is no date like 2027-01-31") from None
+        raise _bad(f"{where}: expires {value!r} is no date like 2027-01-31") from None
+
+
+def load_list(name: str, data: bytes, key: str, example: str) -> list[tuple[Any, int]]:
+    """Return the entries of the one list that a YAML file holds, and the line of each, from 1.
+
+    Raises:
+        UsageError: It is no YAML, or holds something else.
+    """
+    import yaml
+
+    loaded = load_mapping(name, data)
+    entries = loaded.pop(key, None) or []
+    step = f"write it like {example}"
+    if loaded:
+        raise UsageError(f"{name}: unknown key {str(next(iter(loaded)))!r}", next_step=step)
+    if not isinstance(entries, list):
+        raise UsageError(f"{name}: {key!r} is no list", next_step=step)
+    root = yaml.compose(data, Loader=yaml.SafeLoader)
+    nodes = root.value[-1][1].value if entries and root else []
+    return [(e, n.start_mark.line + 1) for e, n in zip(entries, nodes, strict=True)]
 
 
 def load_mapping(name: str, data: bytes) -> dict[str, Any]:
@@ -73,7 +96,7 @@ def load_mapping(name: str, data: bytes) -> dict[str, Any]:
 
     try:
         loaded = yaml.safe_load(data) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a 13th month; 1,000 brackets
         raise UsageError(
             f"{name} is no YAML: {error}", next_step=f"correct {name}"
         ) from None  # fmt: skip
@@ -83,8 +106,7 @@ def load_mapping(name: str, data: bytes) -> dict[str, Any]:
 
 
 def _bad(words: str) -> UsageError:
-    example = "kind: missing_file, glob: docs/old/**, reason: …, expires: 2027-01-31"
-    return UsageError(f"{OWN}: {words}", next_step=f"write it like {example}")
+    return UsageError(words, next_step=f"write it like {EXAMPLE}")
 
 
 def import_legacy(data: bytes) -> tuple[list[Rule], list[str]]:

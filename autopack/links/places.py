@@ -24,6 +24,8 @@ class Source:
     data: bytes
     lines: tuple[str, ...] = field(init=False)
     starts: tuple[int, ...] = field(init=False)
+    _asked: dict[int, tuple[int, int]] = field(init=False, default_factory=dict, repr=False)
+    """For each line the column that was asked for last, and the bytes before it."""
 
     def __post_init__(self) -> None:
         text = self.data.decode("utf-8", "surrogateescape")
@@ -44,7 +46,16 @@ class Source:
 
     def offset(self, line: int, column: int) -> int:
         """Return the byte at which a column (in characters) of a line, from 0, begins."""
-        return self.starts[line] + len(_encoded(self.lines[line][:column]))
+        text = self.lines[line]
+        if text.isascii():
+            return self.starts[line] + min(column, len(text))
+        # Links come in order: each character of a long line is looked at once, not once a link.
+        known, size = self._asked.get(line, (0, 0))
+        if column < known:
+            known, size = 0, 0
+        size += len(_encoded(text[known:column]))
+        self._asked[line] = (max(column, 0), size)
+        return self.starts[line] + size
 
     def text(self, start: int, end: int) -> str:
         """Return the text of some bytes, as the parser sees it."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from autopack.errors import UsageError
-from autopack.links.ignore_files import load_mapping
+from autopack.links.ignore_files import load_list
 from autopack.links.target import join
 
 FILE = "config/doc_redirects.yaml"
 """Where a workspace keeps them: `promises:`, a list of path and reason, and to and fragments."""
+EXAMPLE = "path: docs/OLD.md, reason: …, to: docs/NEW.md"
 _NEEDED = ("path", "reason")
 
 
@@ -34,10 +35,11 @@ def read_promises(data: bytes) -> list[Promise]:
     Raises:
         UsageError: It is no YAML, or a promise lacks something; the message says which.
     """
-    entries = load_mapping(FILE, data).get("promises") or []
-    if not isinstance(entries, list):
-        raise _bad("'promises' is no list")
-    return [_promise(entry, number) for number, entry in enumerate(entries, 1)]
+    entries = load_list(FILE, data, "promises", EXAMPLE)
+    return [
+        _promise(entry, f"{FILE}:{line}: promise {number}")
+        for number, (entry, line) in enumerate(entries, 1)
+    ]
 
 
 def promised(path: str) -> Promise:
@@ -49,18 +51,17 @@ def promised(path: str) -> Promise:
     return Promise(_inside(path, f"--promise: {path!r}"), kept_in_stub=True)
 
 
-def _promise(entry: Any, number: int) -> Promise:
+def _promise(entry: Any, where: str) -> Promise:
     if not isinstance(entry, dict):
-        raise _bad(f"promise {number} is no mapping")
+        raise _bad(f"{where} is no mapping")
     missing = [name for name in _NEEDED if not entry.get(name)]
     unknown = sorted(map(str, entry.keys() - {*_NEEDED, "to", "fragments"}))
     if missing or unknown:
         words = f"has no {missing[0]}" if missing else f"has an unknown key {unknown[0]!r}"
-        raise _bad(f"promise {number} {words}")
+        raise _bad(f"{where} {words}")
     fragments = entry.get("fragments") or []
     if not isinstance(fragments, list):
-        raise _bad(f"promise {number}: fragments is no list")
-    where = f"{FILE}: promise {number}"
+        raise _bad(f"{where}: fragments is no list")
     to = _inside(str(entry["to"]), f"{where}: to") if entry.get("to") else ""
     names = tuple(str(name).removeprefix("#") for name in fragments)
     return Promise(_inside(str(entry["path"]), where), to, names)
@@ -76,5 +77,4 @@ def _inside(path: str, what: str) -> str:
 
 
 def _bad(words: str) -> UsageError:
-    example = "path: docs/OLD.md, reason: …, to: docs/NEW.md"
-    return UsageError(f"{FILE}: {words}", next_step=f"write it like {example}")
+    return UsageError(words, next_step=f"write it like {EXAMPLE}")

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from autopack.links.anchors import is_lines, leads_into
 from autopack.links.candidates import alike, alike_anchors, certain, write
 from autopack.links.model import Link, Page
-from autopack.links.target import Target, Where, join, take_apart, without_lines
+from autopack.links.target import (
+    Target,
+    Where,
+    join,
+    take_apart,
+    without_lines,
+    without_secrets,
+)  # fmt: skip
 from autopack.links.tree import SKIPPED, Tree, is_markdown
 from autopack.links.verdict import SUB_WORDS, Candidate, Category, Verdict
 
@@ -93,7 +100,7 @@ class Judge:
         file = rendered(self.tree, found)
         there = self.pages.get(file) if file else None
         if there is None:
-            if file or found not in self.tree.folders:
+            if found not in self.tree.folders or self.tree.readme(found) is not None:
                 return None
             return _said(page, link, "missing_anchor", f"{found or '.'}/ has no README", found)
         if leads_into(there, target.fragment):
@@ -153,7 +160,9 @@ _SITE: Category = "site_absolute"
 
 def outside(page: str, link: Link, where: Where) -> Verdict:
     """Return what is to be said about a link that leads out of the repository."""
-    return _said(page, link, *OUTSIDE[where])
+    category, words = OUTSIDE[where]
+    shown = f"'{without_secrets(link.raw)}': {words}"
+    return Verdict(page, link.line, link.raw, category, shown, link=link)
 
 
 def lead(tree: Tree, page: str, path: str) -> str | None:
@@ -165,7 +174,7 @@ def lead(tree: Tree, page: str, path: str) -> str | None:
 def rendered(tree: Tree, path: str) -> str | None:
     """Return the Markdown file that GitHub renders for a path: itself, or a folder's README."""
     file = tree.readme(path) if path in tree.folders else path
-    return tree.real(file) if file is not None and is_markdown(file) else None
+    return tree.real(file) or None if file is not None and is_markdown(file) else None
 
 
 def is_source(path: str) -> bool:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from autopack.settings import mask_pair
+
 Where = Literal["here", "path", "web", "local"]
 """In the page itself, in the repository, somewhere on the web, or on the reader's machine."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LINES = re.compile(r"(?P<path>.*[^:/]):(?P<first>\d+)(?:[-:](?P<last>\d+))?")
 _HOST = re.compile(r"(?:[a-z]+:)?//(?:[^/?#@]*@)?(\[[^\]]*\]|[^/:?#]*)", re.I)
+_PASSWORD = re.compile(r"((?:[a-z][a-z0-9+.-]*:)?//[^/?#@:]*):[^/?#]*@", re.I)
 WEB = frozenset({
     "http", "https", "mailto", "ftp", "ftps", "tel", "sms", "irc", "ircs", "xmpp", "ssh", "git",
     "news", "nntp", "magnet", "vscode", "vscode-insiders", "data", "javascript", "file", "ws",
@@ -59,6 +62,14 @@ def take_apart(target: str) -> Target:
         return Target("here", "", name, suffix)
     lines = _LINES.fullmatch(path)
     return Target("path", path, name, suffix, _fragment(lines) if lines else "")
+
+
+def without_secrets(address: str) -> str:
+    """Return an address as a report shows it: its password and secrets in its query are `***`."""
+    shown = _PASSWORD.sub(r"\1:***@", address)
+    front, asked, behind = shown.partition("?")
+    query, hashed, fragment = behind.partition("#")
+    return f"{front}{asked}{'&'.join(map(mask_pair, query.split('&')))}{hashed}{fragment}"
 
 
 def _is_web(scheme: re.Match[str]) -> bool:

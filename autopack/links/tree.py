@@ -22,8 +22,8 @@ SKIPPED = frozenset({
 class Tree:
     """Paths below the repository's root, with `/`, without one at either end; the root is "".
 
-    `links` gives, for a symbolic link to a file inside, the path that it stands for. Names are
-    compared byte by byte, whatever the disk does.
+    `links` gives, for a symbolic link to a file, the path inside that it stands for, "" where that
+    is outside or nothing. Names are compared byte by byte, whatever the disk does.
     """
 
     files: frozenset[str]
@@ -40,7 +40,7 @@ class Tree:
         return min(there, key=lambda path: (not path.lower().endswith(".md"), path), default=None)
 
     def real(self, path: str) -> str:
-        """Return the file behind a path: a symbolic link is followed once."""
+        """Return the file behind a path, "" for none here: a symbolic link is followed once."""
         return self.links.get(path, path)
 
     def ignoring_case(self, path: str) -> list[str]:

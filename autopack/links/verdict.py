@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autopack.links.model import Link
+from autopack.links.target import without_secrets
 from autopack.report import Finding, Severity
 
 Category = Literal[
@@ -82,9 +83,10 @@ class Verdict:
         return Finding(self.category, severity, self.page, self.line, self.message, fix)
 
     def as_json(self) -> dict[str, object]:
-        """Return the verdict for programs."""
+        """Return the verdict for programs; secrets in an address are hidden."""
+        target = without_secrets(self.target) if "//" in self.target else self.target
         return {
-            "path": self.page, "line": self.line, "target": self.target,
+            "path": self.page, "line": self.line, "target": target,
             "category": self.category, "kind": self.sub, "message": self.message,
             "candidates": [candidate.as_json() for candidate in self.candidates],
         }  # fmt: skip

@@ -67,3 +67,56 @@ def test_what_is_known_must_be_there(check, make_workspace, flags, says):
     done = check(root, *flags)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_what_is_broken_behind_a_symbolic_link_is_known_to_a_base(check, make_workspace):
+    text = "[x](link.md#gone) [y](out.md#gone) [z](chain.md#gone)\n"
+    root = make_workspace({**GOOD, "docs/a.md": text, "docs/real.md": "# Part\n"})
+    for name, target in (
+        ("link", "real.md"),
+        ("out", "/etc/hostname"),
+        ("chain", "link.md"),
+        ("ring", "ring.md"),
+    ):
+        (root / f"docs/{name}.md").symlink_to(target)
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "one")
+    done = check(root, "--deep", "--strict", "--base", "HEAD")
+    assert [x["target"] for x in done.report["links"] if x["known"]] == [
+        "link.md#gone", "chain.md#gone"
+    ]  # fmt: skip
+
+
+def test_a_base_outside_a_repository_says_so(check, make_workspace):
+    done = check(make_workspace(GOOD), "--deep", "--base", "HEAD")
+    assert done.returncode == 4
+    assert "not a git repository" in done.report["message"]
+
+
+def test_a_renamed_page_keeps_what_was_known_of_it_and_nothing_more(check, make_workspace):
+    links = "[x](gone.md) [y](b.md#no) [z](../README.md) [w](../../out.md) [v](docs/b.md)\n"
+    text = "".join(f"word {n} of a page that git knows again\n" for n in range(20)) + links
+    root = make_workspace({**GOOD, "docs/a.md": text, "docs/b.md": "# B\n"})
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "one")
+    flags = ("--deep", "--strict", "--base", "HEAD")
+    (root / "docs/deep").mkdir()
+    git(root, "mv", "docs/a.md", "docs/deep/new.md")
+    new = text.replace("gone.md", "../gone.md").replace("b.md#no", "../b.md#no")
+    (root / "docs/deep/new.md").write_text(new.replace("(../R", "(../../R"))
+    done = check(root, *flags)
+    assert (done.returncode, done.report["counts"]["known"]) == (0, 4), "links were rewritten"
+    (root / "docs/deep/new.md").write_text(text)
+    done = check(root, *flags)
+    unknown = [x["target"] for x in done.report["links"] if not x["known"]]
+    assert unknown == ["b.md#no", "../README.md"], "the move broke these"
+    (root / "docs/deep/new.md").write_text(
+        f"{new} [again](../gone.md)\n".replace("(../R", "(../../R")
+    )
+    assert check(root, *flags).returncode == 1
+
+
+def git(root, *words: str) -> None:
+    subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)

@@ -178,7 +178,8 @@ def test_promises_of_the_workspace_have_places_and_fragments(redirect, moved):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("promises: [{path: a.md}]", "promise 1 has no reason"),
+        ("promises:\n- {path: a.md}", "doc_redirects.yaml:2: promise 1 has no reason"),
+        ("promise: []", "unknown key 'promise'"),
         ("promises: [{path: ../a.md, reason: x}]", "leads out of the workspace"),
         ("promises: [{path: a.md, reason: x, two: y}]", "unknown key 'two'"),
         ("promises: {a: b}", "no list"),

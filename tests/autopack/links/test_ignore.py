@@ -86,10 +86,11 @@ GOOD = "{kind: missing_file, glob: docs/old/**, reason: gone, expires: 2027-01-3
 
 
 def test_our_own_file():
-    (read,) = read_rules(f"ignore: [{GOOD}]".encode())
-    assert read.reason == "gone"
+    (read,) = read_rules(f"ignore:\n- {GOOD}".encode())
+    assert (read.reason, read.line) == ("gone", 2)
     assert read.expires == LATER
     assert read_rules(b"") == []
+    assert read_rules(f"ignore: []\nignore:\n- {GOOD}".encode())[0].line == 3, "the last one counts"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,12 @@ def test_our_own_file():
         (f"ignore: [{GOOD.replace('2027-01-31', 'soon')}]", "'soon' is no date"),
         (f"ignore: [{GOOD.replace('reason', 'because')}]", "has no reason"),
         (f"ignore: [{GOOD[:-1]}, extra: 1}}]", "unknown key 'extra'"),
+        ("ignore: [{kind: [missing_file], glob: x, reason: y, expires: 2027-01-31}]", "is not one"),
+        ("ignorre: []", "unknown key 'ignorre'"),
+        (f"ignore:\n- {GOOD}\n\n- 5", r"yaml:4: rule 2 is no mapping"),
+        (f"x: &a [1]\nignore: [{GOOD}]", "unknown key 'x'"),
+        (f"ignore: [{GOOD.replace('2027-01-31', '2027-13-45')}]", "no YAML"),
+        ("ignore: " + "[" * 5000, "no YAML"),
         ("ignore: {a: 1}", "no list"),
         ("ignore: [x]", "no mapping"),
         ("[]\n: x", "no YAML"),

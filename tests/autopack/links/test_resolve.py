@@ -7,7 +7,7 @@ import pytest
 from autopack.links.candidates import relative
 from autopack.links.extract import read_page
 from autopack.links.resolve import Judge, fragment_files
-from autopack.links.target import join
+from autopack.links.target import join, without_secrets
 from autopack.links.tree import tree_of
 
 TREE = tree_of(
@@ -190,3 +190,17 @@ def test_join(page, path, joined):
 )
 def test_relative(page, path, shown):
     assert relative(page, path) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://user:pass@e.org/x?a=1&token=t#f", "https://user:***@e.org/x?a=1&token=***#f"),
+        ("//user:p:w@e.org", "//user:***@e.org"),
+        ("https://e.org:80/@name?x=1", "https://e.org:80/@name?x=1"),
+        ("https://e.org/?a=1&amp;api_key=k", "https://e.org/?a=1&amp;api_key=***"),
+        ("mailto:a@e.org", "mailto:a@e.org"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address, shown):
+    assert without_secrets(address) == shown
