@@ -100,7 +100,7 @@ def _same(page: Page, text: str, github: Worker) -> None:
 
 
 def _led_to(anchors: Iterable[str]) -> set[str]:
-    """Return the fragments, with no or one hyphen for several: the indent of a heading's lines differs.
+    """Return the fragments with hyphens made one: the indent of a heading's lines differs.
 
     Footnotes' own are left out: they count each other's citations.
     """
