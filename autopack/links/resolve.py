@@ -147,19 +147,6 @@ class Judge:
 _SITE: Category = "site_absolute"
 
 
-def _on_the_site(resolved: str, out: int) -> bool:
-    """Return whether a path that climbs out leads to a page of GitHub's, as far as can be told.
-
-    A page's address is `/OWNER/REPOSITORY/blob/BRANCH/PATH`: from the root `../../issues` is the
-    repository's, `../../../other/issues` another's of the same owner. What has no such page's name
-    in it is a checkout beside this one, which no reader has.
-    """
-    names = resolved.split("/")
-    if out == 2:
-        return names[0] in _ROUTES
-    return out in (3, 4) and len(names) > out - 2 and names[out - 2] in _ROUTES
-
-
 def lead(tree: Tree, page: str, path: str) -> str | None:
     """Return the path from the root that a relative path of a page leads to, if it is there."""
     resolved, out = join(page, path)
@@ -213,6 +200,19 @@ def hidden_paths(page: Page) -> set[str]:
             path = without_lines(target.path)
             found |= {place for place, out in (join(page.path, path), join("", path)) if not out}
     return {place for place in found if not SKIPPED.isdisjoint(place.split("/"))}
+
+
+def _on_the_site(resolved: str, out: int) -> bool:
+    """Return whether a path that climbs out leads to a page of GitHub's, as far as can be told.
+
+    A page's address is `/OWNER/REPOSITORY/blob/BRANCH/PATH`: from the root `../../issues` is the
+    repository's, `../../../other/issues` another's of the same owner. What has no such page's name
+    in it is a checkout beside this one, which no reader has.
+    """
+    names = resolved.split("/")
+    if out == 2:
+        return names[0] in _ROUTES
+    return out in (3, 4) and len(names) > out - 2 and names[out - 2] in _ROUTES
 
 
 def _said(page: str, link: Link, category: Category, words: str, resolved: str = "") -> Verdict:
