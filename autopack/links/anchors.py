@@ -15,9 +15,10 @@ _PREFIX = "user-content-"
 _LINES = re.compile(r"L\d+(C\d+)?(-L?\d+(C\d+)?)?")
 
 
-def slug(heading: str) -> str:
+def slug(heading: str, strip: bool = True) -> str:
     """Return the fragment of a heading's text: lower case, word characters, `-` for each space."""
-    kept = (c for c in heading.strip().lower() if c in "- " or _is_word(c))
+    text = heading.strip() if strip else heading
+    kept = (c for c in text.lower() if c in "- " or _is_word(c))
     return "".join(kept).replace(" ", "-")
 
 
@@ -29,18 +30,26 @@ def _is_word(char: str) -> bool:
 
 
 def fragments(headings: Iterable[str]) -> Iterator[str]:
-    """Yield the fragments of a page's headings, in order, under both rules for equal ones.
+    """Yield the fragments of a page's headings, in order, under every rule there is.
 
     html-pipeline counts equal slugs; github-slugger also steps over a number that a heading has
-    by itself. Which one a renderer uses cannot be seen, so either is right.
+    by itself. A space that is left at an end by an image or comment is `-` or nothing. Which one
+    a renderer uses cannot be seen, so each is right.
     """
     counted: dict[str, int] = {}
     taken: dict[str, int] = {}
     for heading in headings:
         plain = slug(heading)
-        again = counted[plain] = counted.get(plain, -1) + 1
-        yield f"{plain}-{again}" if again else plain
+        yield _counted(plain, counted)
         yield _free(plain, taken)
+        spaced = slug(heading, strip=False)
+        if spaced != plain:
+            yield _counted(spaced, counted)
+
+
+def _counted(plain: str, counted: dict[str, int]) -> str:
+    again = counted[plain] = counted.get(plain, -1) + 1
+    return f"{plain}-{again}" if again else plain
 
 
 def _free(plain: str, taken: dict[str, int]) -> str:

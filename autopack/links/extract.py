@@ -1,7 +1,8 @@
 """Read a page: the links that GitHub renders, and the fragments that lead into it.
 
-GitHub Flavored Markdown is the standard. Nothing in code, comments or front matter is a link; a
-reference definition is one where it is used; bare addresses without brackets are not looked at.
+GitHub Flavored Markdown is the standard, as cmark-gfm renders it. Nothing in code, comments or
+front matter is a link; a reference definition is one where it is used, and so are the links of a
+footnote; bare addresses without brackets are not looked at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autopack.links import html
 from autopack.links.anchors import fragments
+from autopack.links.gfm import NOTE, label_of
 from autopack.links.model import CodeSpan, Kind, Link, Page
 from autopack.links.parser import LABEL_END, PLACE, behind_spaces, children_of, destination, parser
 from autopack.links.places import Cut, Source, cut_cell, cut_lines
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 _MAY_LEAD = re.compile(r"[\[<`]")
 """What every link, tag and code span has; other text is not looked into, which saves time."""
-_FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]:", re.M)
 
 
 def read_page(path: str, data: bytes) -> Page:
@@ -38,14 +39,17 @@ class _Reader:
         self.path, self.source = path, source
         self.links: list[Link] = []
         self.code: list[CodeSpan] = []
-        self.headings: list[str] = []
+        self.headings = html.Headings()
+        self.seen = html.Shown()
         self.ids: set[str] = set()
+        self.notes: dict[str, int] = {}
         self.env: dict[str, Any] = {}
 
     def page(self, redirect: str) -> Page:
         tokens = parser().parse(self.source.markdown, self.env)
         behind, row = 0, -1
-        for n, token in enumerate(tokens):
+        for n in self._shown(tokens):
+            token = tokens[n]
             if token.type == "html_block":
                 self._html_block(token)
             elif token.type == "inline" and token.map:
@@ -57,33 +61,67 @@ class _Reader:
                 else:
                     cut = cut_lines(self.source, token.content, token.map[0])
                 self._inline(token, cut, opened)
-        anchors = self.ids.union(fragments(self.headings))
+        self.headings.end()
+        anchors = self.ids.union(fragments(self.headings.texts))
         return Page(self.path, tuple(self.links), frozenset(anchors), tuple(self.code), redirect)
+
+    def _shown(self, tokens: Sequence[Token]) -> Iterator[int]:
+        """Yield which tokens GitHub shows: all but those of footnotes that nothing cites."""
+        if any(token.type == "footnote_open" for token in tokens):
+            for label in _cited(tokens, self.env):
+                self.notes.setdefault(label, len(self.notes) + 1)
+        wanted, hidden = set(self.notes), 0
+        for n, token in enumerate(tokens):
+            if token.type == "footnote_open":
+                hidden += hidden > 0 or token.meta[NOTE] not in wanted
+                wanted.discard(token.meta[NOTE])  # the first of two definitions counts
+            elif token.type == "footnote_close":
+                hidden -= hidden > 0
+            elif not hidden:
+                yield n
 
     def _html_block(self, token: Token) -> None:
         assert token.map
         cut = cut_lines(self.source, token.content, token.map[0])
-        shown = html.shown(token.content)
+        shown = self.seen.of(token.content)
         self._html(shown, 0, cut)
-        self.headings += html.headings(shown)
+        self.headings.html(shown)
 
     def _inline(self, token: Token, cut: Cut, opened: str) -> None:
-        if opened != "heading_open" and _MAY_LEAD.search(token.content) is None:
-            return
-        children = children_of(token.content, self.env)
-        if opened == "heading_open":
-            self.headings.append(plain_text(children))
-        for label in _FOOTNOTE.findall(token.content):
-            name = label.lower()
-            self.ids |= {f"fn-{name}", f"fnref-{name}"}
-        for child in children:
-            if child.type in ("link_open", "image"):
-                self.links.append(self._link(child, cut))
-            elif child.type == "html_inline":
-                self._html(html.shown(child.content), child.meta[PLACE][0], cut)
-            elif child.type == "code_inline":
-                line = cut.line(child.meta[PLACE][0]) + 1
-                self.code.append(CodeSpan(child.content, line))
+        heading = opened == "heading_open" and not self.seen.hidden
+        if heading:
+            self.headings.begin()
+        if self.headings.is_open or _MAY_LEAD.search(token.content):
+            for child in children_of(token.content, self.env):
+                self._child(child, cut)
+        if heading:
+            self.headings.end()
+
+    def _child(self, child: Token, cut: Cut) -> None:
+        if child.type == "html_inline":
+            shown = self.seen.of(child.content)
+            self._html(shown, child.meta[PLACE][0], cut)
+            self.headings.html(shown)
+        elif not self.seen.hidden:
+            self.headings.text(self._text(child))
+            self._lead(child, cut)
+
+    def _lead(self, child: Token, cut: Cut) -> None:
+        if child.type in ("link_open", "image"):
+            self.links.append(self._link(child, cut))
+        elif child.type == "code_inline":
+            line = cut.line(child.meta[PLACE][0]) + 1
+            self.code.append(CodeSpan(child.content, line))
+        elif child.type == "footnote_ref":
+            self.ids |= {f"{kind}-{child.meta[NOTE]}" for kind in ("fn", "fnref")}
+
+    def _text(self, child: Token) -> str:
+        """Return a part of a heading as its fragment is made of: no alternative texts."""
+        if child.type in ("text", "code_inline", "text_special"):
+            return child.content
+        if child.type == "footnote_ref":
+            return str(self.notes[label_of(child.meta[NOTE])])
+        return "\n" if child.type in ("softbreak", "hardbreak") else ""
 
     def _html(self, shown: str, base: int, cut: Cut) -> None:
         for found in html.attributes(shown):
@@ -127,14 +165,10 @@ def _spanned(kind: Kind, target: str, line: int, cut: Cut, at: int) -> Link:
     return Link(kind, raw, target, line, span, enclosed)
 
 
-def plain_text(children: Sequence[Token]) -> str:
-    """Return a heading's text as its fragment is made of: no tags, no alternative texts."""
-    return "".join(_texts(children))
-
-
-def _texts(children: Sequence[Token]) -> Iterator[str]:
-    for child in children:
-        if child.type in ("text", "code_inline", "text_special"):
-            yield child.content
-        elif child.type in ("softbreak", "hardbreak"):
-            yield "\n"
+def _cited(tokens: Sequence[Token], env: dict[str, Any]) -> Iterator[str]:
+    """Yield the labels of the footnotes that a page cites, in footnotes too."""
+    for token in tokens:
+        if token.type == "inline" and "[^" in token.content:
+            for child in children_of(token.content, env):
+                if child.type == "footnote_ref":
+                    yield label_of(child.meta[NOTE])

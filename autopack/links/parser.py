@@ -1,14 +1,15 @@
 """markdown-it-py as GitHub renders, with the place of everything that leads somewhere.
 
-CommonMark with tables and strikethrough. Targets stay as they are: no scheme is refused and nothing
-is percent-encoded, so that a judge sees what an author wrote. `[^1]:` begins a footnote, never a
-reference definition.
+CommonMark with tables, strikethrough and the rules of `gfm`. Targets stay as they are: no scheme is
+refused and nothing is percent-encoded, so that a judge sees what an author wrote.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from autopack.links.gfm import note_addresses, note_definition, use_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,24 @@ PLACE = "autopack_place"
 """Under this key a token's `meta` holds its start and end in the inline content."""
 LABEL_END = "autopack_label_end"
 """Under this key a link's or image's `meta` holds where `]` of its text stands."""
+_NESTED_BLOCKS = 100
+"""Blocks within blocks; the preset's 20 are ten lists in each other, and the rest is dropped."""
 
 
 @cache
 def parser() -> MarkdownIt:
-    """Return the one parser of this process."""
+    """Return the parser of blocks; it leaves their content to `children_of`."""
+    made = _made()
+    made.options["maxNesting"] = _NESTED_BLOCKS
+    return made
+
+
+@cache
+def _inline_parser() -> MarkdownIt:
+    return _made()
+
+
+def _made() -> MarkdownIt:
     from markdown_it import MarkdownIt, rules_inline
     from markdown_it.rules_block import reference
 
@@ -45,6 +59,7 @@ def parser() -> MarkdownIt:
         rule = getattr(rules_inline, "backtick" if name == "backticks" else name)
         made.inline.ruler.at(name, _placed(rule, kind, label))
     made.block.ruler.at("reference", _located(reference), {"alt": []})
+    use_rules(made)
     made.core.ruler.disable(["inline", "text_join"])
     return made
 
@@ -52,7 +67,8 @@ def parser() -> MarkdownIt:
 def children_of(content: str, env: dict[str, Any]) -> list[Token]:
     """Return the inline tokens of a block's content; `parser` leaves them to whom it needs them."""
     children: list[Token] = []
-    parser().inline.parse(content, parser(), env, children)
+    note_addresses(content, env)
+    _inline_parser().inline.parse(content, _inline_parser(), env, children)
     return children
 
 
@@ -82,12 +98,11 @@ def _located(rule: Callable[[StateBlock, int, int, bool], bool]) -> Any:
     """Return the rule for definitions, which also notes where each destination stands."""
 
     def located(state: StateBlock, first: int, last: int, silent: bool) -> bool:
-        start = state.bMarks[first] + state.tShift[first]
-        if state.src.startswith("[^", start):
-            return False
         before = len(state.env.get("references", ()))
         if not rule(state, first, last, silent):
             return False
+        if not silent:
+            note_definition(state)
         known = state.env.get("references", {})
         if not silent and len(known) > before:
             known[next(reversed(known))][PLACE] = _destination(state, first, state.line)

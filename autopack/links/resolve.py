@@ -116,8 +116,8 @@ class Judge:
 
     def _broken(self, page: str, link: Link, target: Target) -> Verdict:
         resolved, out = join(page, target.path)
-        if out == 2 and resolved.partition("/")[0] in _ROUTES:
-            return _said(page, link, "external_url", "a page of the repository's site")
+        if _on_the_site(resolved, out):
+            return _said(page, link, "external_url", "a page of the site that shows the repository")
         meant = certain(self.tree, page, target)
         if meant is None:
             return self._lost(page, link, target, resolved, out)
@@ -218,6 +218,19 @@ def hidden_paths(page: Page) -> set[str]:
             path = without_lines(target.path)
             found |= {place for place, out in (join(page.path, path), join("", path)) if not out}
     return {place for place in found if not SKIPPED.isdisjoint(place.split("/"))}
+
+
+def _on_the_site(resolved: str, out: int) -> bool:
+    """Return whether a path that climbs out leads to a page of GitHub's, as far as can be told.
+
+    A page's address is `/OWNER/REPOSITORY/blob/BRANCH/PATH`: from the root `../../issues` is the
+    repository's, `../../../other/issues` another's of the same owner. What has no such page's name
+    in it is a checkout beside this one, which no reader has.
+    """
+    names = resolved.split("/")
+    if out == 2:
+        return names[0] in _ROUTES
+    return out in (3, 4) and len(names) > out - 2 and names[out - 2] in _ROUTES
 
 
 def _said(page: str, link: Link, category: Category, words: str, resolved: str = "") -> Verdict:

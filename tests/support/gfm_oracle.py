@@ -3,15 +3,18 @@
 cmark-gfm renders every page, Python's HTML parser reads links and ids from the result, and a slug
 rule and a walk that share nothing with `autopack.links` decide. The C library loses memory with
 every page, so it works in a process of its own, which prints a line of JSON for every page:
-`{"page": …, "links": n, "files": [targets that lead nowhere], "anchors": […]}`.
+`{"page": …, "links": n, "files": [targets that lead nowhere], "anchors": […]}`. `Worker` reads
+pages that are on no disk, one after the other.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import posixpath
 import re
+import subprocess
 import sys
 import unicodedata
 from collections import Counter
@@ -27,6 +30,15 @@ from tests.support.session import REPOSITORY, clean_environment
 SKIPPED = {".git", "node_modules", ".venv", "venv", "__pycache__"}
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mkdn")
 _SCHEME = re.compile(r"(?:mailto|tel):|[A-Za-z][A-Za-z0-9+.-]+:(?!\d)|//")
+_SITE = re.compile(
+    r"(?:\.\./){2}(?:(?:issues|pulls?|wiki|releases|actions|discussions|projects|tree|blob|commits?|"
+    r"compare|tags|labels|milestones?|security|graphs|network|stargazers|raw|edit|new)(?:/.*)?)?\Z"
+)
+"""What `../../` leads to from the root's pages, which are at `/OWNER/NAME/blob/BRANCH/`."""
+_HIDDEN = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*>", re.S)
+"""Comments as a browser reads them: one that is not closed hides the rest of the page."""
+_ENOUGH = 4_000_000
+"""So many bytes a worker reads before it is replaced."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?^(?:---|\.\.\.)[ \t]*\r?$", re.S | re.M)
 
 
@@ -47,32 +59,32 @@ class Reading(HTMLParser):
         self.links: list[str] = []
         self.ids: set[str] = set()
         self.headings: list[str] = []
-        self._inside = 0
-        self.feed(html)
+        self._inside = False
+        self.feed(_HIDDEN.sub("", html))
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value for name, value in attrs if value is not None}
-        if tag == "a" and "href" in values and not _is_footnote(values):
+        if tag in ("a", "area") and "href" in values and not _is_footnote(dict(attrs)):
             self.links.append(values["href"].strip())
-        if tag in ("img", "video", "source") and "src" in values:
+        if tag in ("img", "video", "audio", "source") and "src" in values:
             self.links.append(values["src"].strip())
         self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
         if re.fullmatch("h[1-6]", tag):
             self.headings.append("")
-            self._inside += 1
+            self._inside = True  # and one that is open ends here
 
     def handle_endtag(self, tag: str) -> None:
-        if re.fullmatch("h[1-6]", tag) and self._inside:
-            self._inside -= 1
+        if re.fullmatch("h[1-6]", tag):
+            self._inside = False
 
     def handle_data(self, data: str) -> None:
         if self._inside:
             self.headings[-1] += data
 
 
-def _is_footnote(values: dict[str, str]) -> bool:
-    return "data-footnote-ref" in values or "footnote" in values.get("class", "")
+def _is_footnote(values: dict[str, str | None]) -> bool:
+    return not {"data-footnote-ref", "data-footnote-backref"}.isdisjoint(values)
 
 
 def render(text: str) -> str:
@@ -88,14 +100,18 @@ def render(text: str) -> str:
 
 
 def slugs(headings: list[str]) -> Iterator[str]:
-    """Yield each heading's fragment as html-pipeline and as github-slugger number it."""
+    """Yield each heading's fragment as html-pipeline and as github-slugger number it.
+
+    Spaces at its ends, which images and comments leave, count or not.
+    """
     count: dict[str, int] = {}
     used: set[str] = set()
     for heading in headings:
         plain = "".join(map(_kept, heading.strip().lower()))
-        seen = count.get(plain, 0)
-        count[plain] = seen + 1
-        yield f"{plain}-{seen}" if seen else plain
+        for kept in {plain, "".join(map(_kept, heading.lower()))}:
+            seen = count.get(kept, 0)
+            count[kept] = seen + 1
+            yield f"{kept}-{seen}" if seen else kept
         free, at = plain, 0
         while free in used:
             at += 1
@@ -166,6 +182,8 @@ class Oracle:
             base = "" if path.startswith("/") else posixpath.dirname(page)
             there = posixpath.normpath(posixpath.join("/", base, path.lstrip("/"))).lstrip("/")
             above = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
+            if _SITE.match(f"{above}/" if above == "../.." else above):
+                return ""
             if above.startswith("..") or there not in self.files | self.folders:
                 return "file"
         return "anchor" if self._lost(there, fragment, query) else ""
@@ -186,8 +204,48 @@ class Oracle:
         return name not in self.places(there.replace(os.sep, "/"))
 
 
+class Worker:
+    """A process that reads pages with cmark-gfm, replaced by a new one before it grows."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._read = 0
+
+    def read(self, page: bytes) -> tuple[Counter[str], set[str]]:
+        """Return the decoded targets of a page, and the fragments that lead into it."""
+        if self._process is None or self._read > _ENOUGH:
+            self.close()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.gfm_oracle", "-"], cwd=REPOSITORY,
+                env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )  # fmt: skip
+        self._read += len(page) + 1000
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(base64.b64encode(page) + b"\n")
+        self._process.stdin.flush()
+        links, anchors = json.loads(self._process.stdout.readline())
+        return Counter(unquote(link) for link in links), set(anchors)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.communicate(timeout=60)
+        self._process, self._read = None, 0
+
+
+def answer() -> None:
+    """Answer every page that comes in, a line of base64, with its links and fragments."""
+    for line in sys.stdin.buffer:
+        read = Reading(render(base64.b64decode(line).decode("utf-8-sig", "replace")))
+        said = [read.links, sorted({*read.ids, *slugs(read.headings)})]
+        print(json.dumps(said), flush=True)
+
+
 def main() -> None:
     """Judge the pages that are named on the command line, after the tree that they are in."""
+    if sys.argv[1] == "-":
+        return answer()
     oracle = Oracle(Path(sys.argv[1]))
     for page in sys.argv[2:] or oracle.pages():
         sys.stdout.write(json.dumps(oracle.judged(page)) + "\n")

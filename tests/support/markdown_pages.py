@@ -9,10 +9,11 @@ PIECES = [
     "<a href='h.md'>", "</a>", "<img src=q.png>", "<!-- [n](no.md) -->", "*em [e](e.md)*",
     "[n [x]](n.md)", "\\[no](esc.md)", "[p](a(1).md)", "&amp; [q](a&amp;b.md)", "[pct](a%20b.md)", "<https://e.org>",
     "~~s [t](t.md)~~", "[o\np](op.md)", "``", "`", "[", "](", ")", "<b>", "![a [l](l.md)](m.png)",
+    "[^1]", "https://e.org/[z](z.md)", "<h2>H</h2>", "<br>", "<a name='here'></a>", "<?p p?>",
 ]  # fmt: skip
 PREFIXES = [
     "", "# ", "> ", "- ", "1. ", "   ", "    ", "\t", "```\n", "~~~\n", "| ", "  ", "> - ",
-    "* * *\n",
+    "* * *\n", "[^1]: ",
     "<div>\n", "</div>\n", "===\n", "\n",
 ]  # fmt: skip
 TAILS = ["", "\n[r]: ref.md", "\n\n[r]: <ref (2).md> 'title'\n", "\n> [r]:\n>   lazy.md"]

@@ -44,6 +44,17 @@ def test_slug(heading, fragment):
         ("> ## Quoted", "quoted"),
         ("- ### In a list", "in-a-list"),
         ("# **Bold** _em_ ~~gone~~", "bold-em-gone"),
+        ("# ![alt](x.png) Pic", "-pic"),
+        ("# End <!-- c -->", "end"),
+        ("# End <!-- c -->", "end-"),
+        ("# The <title> and <b>", "the-title-and-"),
+        ("# Noted [^n]\n\nFirst[^m]\n\n[^m]: m\n[^n]: n", "noted-1"),
+        ("<h1 align=center>\n\nIn *Markdown*\n\n</h1>", "in-markdown"),
+        ("<h2>\n  Indented\n</h2>", "indented"),
+        ("<h2>\n  Indented\n</h2>", "--indented"),
+        ("text <h3>Inside</h3> text", "inside"),
+        ("| Under |\n---", "-under-"),
+        ("<p name=place>", "place"),
     ],
 )
 def test_a_heading_leads_there_by_its_text(markdown, fragment):
@@ -55,6 +66,27 @@ def test_equal_headings_get_numbers_under_both_rules():
     made = list(fragments(["Foo", "Foo", "Foo-1"]))
     assert made[::2] == ["foo", "foo-1", "foo-1"], "html-pipeline counts"
     assert made[1::2] == ["foo", "foo-1", "foo-1-1"], "github-slugger steps over"
+
+
+@pytest.mark.parametrize(
+    ("heading", "fragment"),
+    [
+        ("Ⅷ ² ¼ ٣ 三", "ⅷ---٣-三"),
+        ("ǅ ẞ ﬁ ŉ", "ǆ-ß-ﬁ-ŉ"),
+        ("k₁ · x′ – y — z…", "k--x--y--z"),
+        ("“q” ‘r’ «s» ¿t?", "q-r-s-t"),
+        ("a\u200db\u200cc\u200bd\ufeffe", "abcde"),
+        ("e\u0301 é ཀྵ กำ", "e\u0301-é-ཀྵ-กำ"),
+        ("👩‍💻 👍🏽 🇩🇪 ©", "---"),
+        ("ⓐ ⒜ 🄐 🅐 🅰 🆎", "ⓐ---🅐-🅰-"),
+        ("‿ ⁀ ＿ _", "‿-⁀-＿-_"),
+        ("$x$ + `y` = 1/2", "x--y--12"),
+        ("Ａ Ｂ ０", "ａ-ｂ-０"),
+        ("Α\u0301Σ ΣΑΣ.", "α\u0301ς-σας"),
+    ],
+)
+def test_slugs_of_many_scripts_are_those_of_github_slugger(heading, fragment):
+    assert slug(heading) == fragment
 
 
 def test_code_is_no_heading():

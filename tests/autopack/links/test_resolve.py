@@ -115,6 +115,12 @@ def said(page: str, target: str) -> str:
         ("/apiary.md", "missing_file"),
         ("/dotnet/standard/x", "site_absolute"),
         ("../../../issues", "external_url"),
+        ("../../../issues/12#issuecomment-1", "external_url"),
+        ("../../../tree/main/docs", "external_url"),
+        ("../../../../other/blob/main/README.md", "external_url"),
+        ("../../../../../them/other/wiki", "external_url"),
+        ("../../issues", "missing_file"),
+        ("../../../../other/README.md", "missing_file"),
         ("../../../../elsewhere", "missing_file"),
     ],
 )  # fmt: skip
