@@ -41,7 +41,9 @@ _DECLINED_LINE = re.compile(
     re.M | re.X,
 )
 _UNDERLINE = re.compile(r"\n(?<=[^\n]\n)[ >*+\d.)]*-[ \-]*$", re.M)
-_HARD = (_ODD, _DECLINED, _DECLINED_LINE, _UNDERLINE)
+_SWALLOWING = re.compile(r"(?:://|www\.)[^\s<]*?\[", re.I)
+"""A bare address with a bracket: on GitHub it may hold what looks like a link."""
+_HARD = (_ODD, _DECLINED, _DECLINED_LINE, _UNDERLINE, _SWALLOWING)
 _HEADING = re.compile(r"^#{1,6}(?: (.*))?$", re.M)
 _CLOSING = re.compile(r"(?:^| )#+$")
 _MARKED = re.compile(r"[*~!\[\]&<|]|(?<!\w)_|_(?!\w)")
