@@ -142,7 +142,8 @@ def _heading(text: str, found: re.Match[str]) -> str:
     if _MARKED.search(masked):  # with `|` it may be the head of a table, which comes first
         raise _Unsure
     start = found.start(1)
-    return _CODE.sub(lambda span: _content(span[2]), text[start : start + len(masked)])
+    heading = text[start : start + len(masked)].strip(" ")
+    return _CODE.sub(lambda span: _content(span[2]), heading)
 
 
 def _links(masked: str) -> Iterator[Link]:
