@@ -8,6 +8,7 @@ references, which are the beginning of a paragraph; and headings that could be a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +75,26 @@ def _definition(state: StateBlock, first: int, last: int, silent: bool) -> bool:
 
 def _inside(state: StateBlock, first: int, last: int, at: int) -> None:
     """Read the blocks of a definition whose text begins at an offset of its first line."""
-    kept = (state.bMarks[first], state.tShift[first], state.sCount[first], state.parentType)
+    kept = (state.bMarks[first], state.tShift[first], state.sCount[first])
+    kept_state = (state.parentType, state.lineMax)
     state.blkIndent += 4
     state.bMarks[first], state.tShift[first], state.sCount[first] = at, 0, state.blkIndent
-    state.parentType = NOTE
-    state.md.block.tokenize(state, first, last)
+    state.parentType, state.lineMax = NOTE, _end(state, first, last)
+    state.md.block.tokenize(state, first, state.lineMax)
     state.blkIndent -= 4
-    state.bMarks[first], state.tShift[first], state.sCount[first], state.parentType = kept
+    state.bMarks[first], state.tShift[first], state.sCount[first] = kept
+    state.parentType, state.lineMax = kept_state
+
+
+def _end(state: StateBlock, first: int, last: int) -> int:
+    """Return the line that ends a definition at the latest: one of some spaces, but not enough."""
+    behind_empty = False
+    for line in range(first + 1, last):
+        outside, empty = state.sCount[line] < state.blkIndent, state.isEmpty(line)
+        if outside and (state.bMarks[line] < state.eMarks[line] if empty else behind_empty):
+            return line
+        behind_empty = empty
+    return last
 
 
 def _citation(state: StateInline, silent: bool) -> bool:
@@ -105,10 +119,16 @@ def note_addresses(content: str, env: dict[str, Any]) -> None:
 
 
 def _addresses(content: str) -> Iterator[tuple[int, int]]:
+    """Yield where addresses begin and end; where a bracket is open, none is looked for."""
+    at = depth = 0
     for found in _SWALLOWS.finditer(content):
-        start, text = found.start(), found[0]
-        if _may_begin(content, start, text) and not _in_brackets(content, start):
-            yield start, start + _length(text)
+        start = found.start()
+        for sign in _OPEN.finditer(content, at, start):
+            depth += {"[": 1, "]": -min(depth, 1)}.get(sign[0], 0)
+        at = start
+        if not depth and _may_begin(content, start, found[0]):
+            at = start + _length(found[0])
+            yield start, at
 
 
 def _may_begin(content: str, start: int, text: str) -> bool:
@@ -133,14 +153,6 @@ def _length(text: str) -> int:
     return end
 
 
-def _in_brackets(content: str, at: int) -> bool:
-    """Return whether a bracket is open in front of an offset, where no address is looked for."""
-    depth = 0
-    for found in _OPEN.finditer(content, 0, at):
-        depth += {"[": 1, "]": -min(depth, 1)}.get(found[0], 0)
-    return depth > 0
-
-
 def _swallowing(rule: InlineRule) -> InlineRule:
     """Return the rule for plain text, which goes on to the end of an address."""
 
@@ -148,8 +160,11 @@ def _swallowing(rule: InlineRule) -> InlineRule:
         start = state.pos
         if not rule(state, silent):
             return False
-        for begins, ends in state.env.get(_ADDRESSES, ()):
-            if start <= begins < state.pos < ends <= state.posMax:
+        known = state.env.get(_ADDRESSES)
+        if known:
+            nearest = bisect_left(known, (state.pos, 0)) - 1  # the last that began before here
+            begins, ends = known[nearest]
+            if nearest >= 0 and start <= begins < state.pos < ends <= state.posMax:
                 if not silent:
                     state.pending += state.src[state.pos : ends]
                 state.pos = ends

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Golden:
-    """One fixture; <TAB>, <CR> and <BOM> in the input stand for what editors may lose."""
+    """One fixture; <TAB>, <SPACES>, <CR> and <BOM> in the input stand for what editors may lose."""
 
     title: str
     given: str
@@ -31,4 +31,5 @@ def read_golden(path: Path) -> list[Golden]:
 
 
 def _unescaped(given: str) -> str:
-    return given.replace("<TAB>", "\t").replace("<CR>", "\r").replace("<BOM>", "\ufeff")
+    given = given.replace("<TAB>", "\t").replace("<SPACES>", "   ")
+    return given.replace("<CR>", "\r").replace("<BOM>", "\ufeff")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+# Backticks of one length only: cmark-gfm loses code spans behind an unmatched run of another.
 PIECES = [
     "[a](x.md)", "[b](<y z.md> 't')", "![i](p.png)", "`[c](no.md)`", "[ref][r]", "[r]", "text",
     "<a href='h.md'>", "</a>", "<img src=q.png>", "<!-- [n](no.md) -->", "*em [e](e.md)*",
-    "[n [x]](n.md)", "\\[no](esc.md)", "[p](a(1).md)", "&amp; [q](a&amp;b.md)", "[pct](a%20b.md)", "<https://e.org>",
-    "~~s [t](t.md)~~", "[o\np](op.md)", "``", "`", "[", "](", ")", "<b>", "![a [l](l.md)](m.png)",
-    "[^1]", "https://e.org/[z](z.md)", "<h2>H</h2>", "<br>", "<a name='here'></a>", "<?p p?>",
+    "[n [x]](n.md)", "\\[no\\](esc.md)", "[p](a(1).md)", "&amp; [q](a&amp;b.md)", "[pct](a%20b.md)",
+    "<https://e.org>", "~~s [t](t.md)~~", "[o\np](op.md)", "`", "[", "](", ")", "<b>",
+    "![a [l](l.md)](m.png)", "[^1]", "https://e.org/[z](z.md)", "<h2>H</h2>", "<br>",
+    "<a name='here'></a>", "<?p p?>",
 ]  # fmt: skip
 PREFIXES = [
     "", "# ", "> ", "- ", "1. ", "   ", "    ", "\t", "```\n", "~~~\n", "| ", "  ", "> - ",

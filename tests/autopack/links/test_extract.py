@@ -116,7 +116,10 @@ def test_no_file_is_too_damaged_to_be_read(data):
 @pytest.mark.parametrize(
     "text",
     ["<" + "a" * 50_000, "<a " + "=a" * 20_000, "<a b=\"" * 5_000, "<h1>" * 2_000, "<!--" * 9_000,
-     "[" * 3_000, "[a](" * 3_000, "<div>\n" + "<a " * 9_000, "`" * 9_000 + "x", "![" * 3_000],
+     "[" * 3_000, "[a](" * 3_000, "<div>\n" + "<a " * 9_000, "`" * 9_000 + "x", "![" * 3_000,
+     "[^1]: " * 3_000, "[^1]: x\n\n    y\n\n" * 2_000, "https://x/[ " * 3_000,
+     "https://x/[](" * 3_000, "https://x/[a](b) " * 3_000, "> " * 3_000, "- " * 3_000,
+     "[[^1]" * 3_000 + "\n\n[^1]: x", "<h1>\n\n# x\n\n" * 2_000],
 )  # fmt: skip
 def test_a_hostile_page_is_read_in_the_end(text):
     assert read_page("page.md", text.encode()).path == "page.md"
