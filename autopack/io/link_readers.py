@@ -118,8 +118,9 @@ def _beside(
         readers = _started(root, exact)
         try:
             for reader in readers:
-                waiting.register(reader.out, selectors.EVENT_READ, reader)
                 reader.ask(next(batches, None))
+                if not reader.done:  # one without a batch never answers
+                    waiting.register(reader.out, selectors.EVENT_READ, reader)
             while waiting.get_map():
                 deadline.check("reading pages")
                 for key, _ in waiting.select(min(_LOOK_S, deadline.remaining())):

@@ -55,7 +55,8 @@ def take_apart(target: str) -> Target:
         return Target("local" if local else "web")
     end = re.search(r"[?#]|\Z", target)
     assert end
-    path, suffix = unquote(target[: end.start()]), target[end.start() :]
+    suffix = target[end.start() :]
+    path = unquote(target[: end.start()], errors="surrogateescape")  # as names of files are
     _, hashed, fragment = suffix.partition("#")
     name = unquote(fragment) if hashed else None
     if not path:

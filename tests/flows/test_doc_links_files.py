@@ -70,3 +70,11 @@ def test_no_format_shows_a_secret_of_an_address(run_flow, make_workspace, format
     assert done.returncode == 0
     for secret in (b"hunter22", b"abcd1234"):
         assert secret not in done.raw
+
+
+def test_a_name_that_is_no_utf8_is_found_by_its_bytes(check, make_workspace):
+    root = make_workspace({**GOOD, "README.md": "[x](docs/n%FF.md#part) [y](docs/no%FF.md)\n"})
+    with open(os.fsencode(root) + b"/docs/n\xff.md", "w") as page:
+        page.write("# Part\n")
+    for mode in ("--nav", "--deep"):
+        assert [target for _, target in said(check(root, mode))] == ["docs/no%FF.md"]

@@ -55,6 +55,14 @@ def test_readers_read_what_one_process_reads(make_workspace, monkeypatch):
     assert beside.keys() == FILES.keys()
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_one_large_page_leaves_a_reader_without_work_that_nobody_waits_for(make_workspace, exact):
+    files = {"a.md": f"# A\n\n[x](y.md)\n\n{'words ' * 200_000}\n"}
+    root = make_workspace(files)
+    assert read(root, files, exact=exact, seconds=120).keys() == files.keys()
+    assert children() == []
+
+
 def test_a_page_is_the_parsers_unless_it_is_plain_and_leads_nowhere_else(make_workspace):
     files = {"a.md": "[x](y.md)", "b.md": "[x](http://e.org)", "c.md": "<b>x</b>"}
     root = make_workspace(files)
