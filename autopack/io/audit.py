@@ -168,6 +168,14 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return record if good and isinstance(record.get("prev"), str) else None
 
 
+def records(path: Path, about: str) -> Iterator[dict[str, Any]]:
+    """Yield the readable records whose line holds some text."""
+    data = path.read_bytes() if path.exists() else b""
+    for line in data.splitlines():
+        if about.encode() in line and (record := _parse(line)):
+            yield record
+
+
 def verify(path: Path) -> BadRecord | None:
     """Return the first tampered line, else the first torn one, else None.
 
