@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autopack.deadline import Deadline
 from autopack.errors import DeadlineExceeded, Unreachable
@@ -49,7 +49,7 @@ def confined(
     from autopack.io.confine import confinement, outside
 
     with confinement(sandbox, run.root, _granted(run), outside(run.root, writable)) as made:
-        report.extra["sandbox"] = _described(made)
+        _tell(report, made)
         yield made
 
 
@@ -58,9 +58,7 @@ def foretell(run: PhaseRun, report: Report, sandbox: Sandbox, writable: Sequence
     from autopack.io.confine import Confinement, outside
 
     elsewhere = tuple(outside(run.root, writable))
-    report.extra["sandbox"] = _described(
-        Confinement(sandbox, run.root, _granted(run), elsewhere, "")
-    )
+    _tell(report, Confinement(sandbox, run.root, _granted(run), elsewhere, ""))
     report.findings += run.findings
 
 
@@ -79,17 +77,27 @@ def _granted(run: PhaseRun) -> Grants:
     return grants(run.scope, run.snapshot.census.items)
 
 
-def _described(made: Confinement) -> dict[str, object]:
+def _tell(report: Report, made: Confinement) -> None:
+    """Put what the sandbox enforces into the report, as values and in words."""
+    told = report.extra["sandbox"] = _described(made)
+    rows = [("sandbox", [told["kind"]]), ("may write", told["may_write"]),
+            ("checked afterwards", told["checked_afterwards"])]  # fmt: skip
+    words = (f"{name}: {', '.join(map(str, values)) or 'nothing'}" for name, values in rows)
+    report.body = "\n".join(words)
+
+
+def _described(made: Confinement) -> dict[str, Any]:
     granted = made.grants
     if made.sandbox == "none":
-        return {"kind": "none", "enforced": [], "checked_afterwards": ["everything"]}
+        return {"kind": "none", "may_write": ["everything"], "checked_afterwards": ["everything"]}
+    folders = (*granted.folders, *granted.missing_folders)
     loose = [f"which names match {glob}" for glob in granted.looser]
     return {
         "kind": made.sandbox,
-        "enforced": [f"no write, new name or removal outside of: {path}" for path in (
-            *(f"{path}/" for path in (*granted.folders, *granted.missing_folders)),
-            *granted.files, *granted.missing_files, *made.elsewhere,
-        )],
+        "may_write": [
+            *(f"{path}/" for path in folders), *granted.files, *granted.missing_files,
+            *made.elsewhere,
+        ],
         "checked_afterwards": [*loose, "modes, owners and times", "budgets of files and lines"],
         "no_new_names_in": [path or "." for path in granted.closed],
     }  # fmt: skip
