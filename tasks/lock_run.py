@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.errors import DeadlineExceeded, Unreachable
-from autopack.io.lock_processes import openers
+from autopack.io.lock_processes import bearers, openers
 from autopack.report import Finding, Report
 from autopack.settings import mask_command
 from tasks.locking import Held
@@ -21,7 +23,22 @@ ENDS_WITHIN_S = 5.0
 """Longest time a command gets to end after SIGTERM, before SIGKILL and the deadline."""
 
 
-def run(command: Sequence[str], held: Held, deadline: Deadline) -> int:
+@dataclass(frozen=True)
+class Start:
+    """How a command starts: where, what it is told, and whether in a process group of its own."""
+
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    descriptors: tuple[int, ...] = ()
+    alone: bool = False
+
+
+def run(
+    command: Sequence[str],
+    held: Held,
+    deadline: Deadline,
+    start: Start = Start(),
+) -> int:
     """Run a command to its end and return its exit code, negative for a signal.
 
     The lock files are open in the command too, so they stay locked until it and whatever inherited
@@ -35,19 +52,19 @@ def run(command: Sequence[str], held: Held, deadline: Deadline) -> int:
     told = ",".join(f"{name}={number}" for name, number in held.generations.items())
     try:
         child = subprocess.Popen(  # noqa: S603 - the user's own command
-            list(command), env={**os.environ, "AUTOPACK_LOCKS": told}, pass_fds=held.descriptors()
-        )
+            list(command), cwd=start.cwd, env={**os.environ, **start.env, "AUTOPACK_LOCKS": told},
+            pass_fds=(*held.descriptors(), *start.descriptors), start_new_session=start.alone,
+        )  # fmt: skip
     except OSError as error:
         raise Unreachable(
             f"{command[0]}: {error.strerror}", next_step="check the command after --"
         ) from None
     margin = min(ENDS_WITHIN_S, deadline.max_seconds / 10)
     try:
-        code = _watch(child, held, deadline, margin)
+        return _watch(child, held, deadline, margin)
     except BaseException:
-        _end(child, held, margin)
+        _end(child, held, margin, start.alone)
         raise
-    return code
 
 
 def _watch(child: subprocess.Popen[bytes], held: Held, deadline: Deadline, margin: float) -> int:
@@ -66,23 +83,39 @@ def _watch(child: subprocess.Popen[bytes], held: Held, deadline: Deadline, margi
     )
 
 
-def _end(child: subprocess.Popen[bytes], held: Held, wait_s: float) -> None:
+def _end(child: subprocess.Popen[bytes], held: Held, wait_s: float, alone: bool) -> None:
     """End the command and every process that inherited the locks from it: politely first."""
-    _signal(child, held, signal.SIGTERM)
+    _signal(child, held, signal.SIGTERM, alone)
     until = time.monotonic() + wait_s
     while time.monotonic() < until and (child.poll() is None or openers(held.files)):
         time.sleep(0.05)
-    _signal(child, held, signal.SIGKILL)
+    _signal(child, held, signal.SIGKILL, alone)
     child.wait()
 
 
-def _signal(child: subprocess.Popen[bytes], held: Held, how: int) -> None:
+def _signal(child: subprocess.Popen[bytes], held: Held, how: int, alone: bool) -> None:
     heirs = openers(held.files)
     if child.poll() is None:
         heirs.append(child.pid)
+        if alone:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, how)
     for pid in dict.fromkeys(heirs):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, how)
+
+
+def end_heirs(held: Held, bears: bytes, wait_s: float = ENDS_WITHIN_S) -> list[int]:
+    """End what outlived a command: what inherited the locks, or bears a mark; return the pids."""
+    left = {*openers(held.files), *bearers(bears)}
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in {*openers(held.files), *bearers(bears)}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until and (openers(held.files) or bearers(bears)):
+            time.sleep(0.05)
+    return sorted(left)
 
 
 def left_behind(report: Report, held: Held) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect as python
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,20 +22,29 @@ from tests.support.rule_papers import with_a_rule
 from tests.support.session import REPOSITORY, clean_environment
 
 RULE = rule_papers.changes("table", "odd", "closed")[0].rule.id
+PHASE = (
+    str(REPOSITORY / "tests/support/phase_plan.json"),
+    "--policy", str(REPOSITORY / "tests/support/phase_policy.yaml"),
+)  # fmt: skip
 WRITERS = {
     ("sot_sync", ""): (["--full", "--execute", "--qdrant-host", "embedded"], {"index"}),
     ("sot_counts", ""): (["--execute"], {"docs"}),
     ("doc_links", ""): (["--fix", "certain", "--execute"], {"docs"}),
     ("doc_redirects", ""): (["--execute"], {"docs"}),
     ("tidy", ""): (["--quick", "--execute"], {"tidy", "queue", "archive", "docs"}),
-    ("failure_rules", "mine"): (["mine", "--execute"], {"index"}),
-    ("failure_rules", "append"): (["append", "--execute"], {"docs"}),
+    ("failure_rules", "mine"): (["--execute"], {"index"}),
+    ("failure_rules", "append"): (["--execute"], {"docs"}),
     ("failure_rules", "overturn"): (
-        ["overturn", RULE, "--event", "e1", "--by", "Ada Lovelace", "--execute"],
+        [RULE, "--event", "e1", "--by", "Ada Lovelace", "--execute"],
         {"docs"},
     ),
+    ("phase_check", "begin"): ([*PHASE, "--execute"], {"runs"}),
+    ("phase_check", "end"): ([*PHASE, "--execute"], {"runs"}),
+    ("phase_check", "run"): ([*PHASE, "--execute", "--", "true"], {"runs"}),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
+BEFORE = {("phase_check", "end"): ("begin", *PHASE, "--execute")}
+"""What must have been done before a flow has something to write."""
 UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
 
 MUTATORS = {
@@ -47,6 +57,9 @@ MUTATORS = {
     "autopack/io/rule_files.py": "papers and the identity of a checkout, each whole or not at all",
     "autopack/io/audit.py": "under the flock of the audit file",
     "autopack/io/beneath.py": "folders of a move, under the fence of the mover",
+    "autopack/io/broker.py": "a file of a phase, only while it is as it was read",
+    "autopack/io/confine.py": "empty files that a scope names, under the lock of runs",
+    "autopack/io/phase_diff.py": "a private temporary folder",
     "autopack/io/copying.py": "names only its maker knows, and removals under the mover's fence",
     "autopack/io/no_replace.py": "under the fence of whoever moves, and never over anything",
     "autopack/io/move_act.py": "under the fence of whoever moves",
@@ -83,15 +96,34 @@ def test_every_flow_that_can_write_is_known_to_take_locks() -> None:
     assert writers == WRITERS.keys() | UNLOCKED.keys()
 
 
+def words(writer: tuple[str, str], *flags: object) -> list[object]:
+    """Return a writer's command line: other flags come before its own."""
+    return [*([writer[1]] if writer[1] else []), *flags, *WRITERS[writer][0]]
+
+
+@pytest.fixture
+def ready(make_workspace, run_flow):
+    """Return `ready(writer, files)`: a workspace in which it has work, and nobody left a lock."""
+
+    def make(writer, files):
+        root = with_a_rule(with_moved_page(make_workspace(files)))
+        if before := BEFORE.get(writer):
+            done = run_flow(writer[0], *before, "--workspace", root, "--engine", "direct")
+            assert done.returncode == 0, done.stderr
+            shutil.rmtree(root / ".autonomous_runs/.locks")
+        return root
+
+    return make
+
+
 @pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
-def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, make_workspace) -> None:
-    flags, alone = WRITERS[writer]
-    root = with_a_rule(with_moved_page(make_workspace(true_files())))
-    dry = [flag for flag in flags if flag != "--execute"]
-    where = ("--workspace", root, "--engine", "direct", "--json")
-    assert run_flow(writer[0], *dry, *where).returncode == 0
+def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, ready) -> None:
+    root, alone = ready(writer, true_files()), WRITERS[writer][1]
+    wet = words(writer, "--workspace", root, "--engine", "direct", "--json")
+    dry = [word for word in wet if word != "--execute"]
+    assert run_flow(writer[0], *dry).returncode == 0
     assert not (root / ".autonomous_runs/.locks").exists()
-    done = run_flow(writer[0], *flags, *where)
+    done = run_flow(writer[0], *wet)
     assert done.returncode == 0, done.stderr
     assert done.report["coordination"] == "local"
     taken = {seen.name for seen in inspect(root) if seen.generation}
@@ -102,17 +134,14 @@ def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, make_work
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
-def test_a_writer_waits_for_whoever_holds_the_umbrella(
-    writer, run_flow, make_workspace, tmp_path
-) -> None:
+def test_a_writer_waits_for_whoever_holds_the_umbrella(writer, run_flow, ready) -> None:
     from autopack.deadline import Deadline
     from autopack.io.locks import MultiLock, Owner
 
-    flags, _ = WRITERS[writer]
-    root = with_a_rule(with_moved_page(make_workspace(true_files())))
+    root = ready(writer, true_files())
     with MultiLock(root, {"tidy": "exclusive"}, Owner("tidy"), Deadline.after(60)):
         where = ("--workspace", root, "--engine", "direct", "--max-seconds", "2")
-        done = run_flow(writer[0], *flags, *where)
+        done = run_flow(writer[0], *words(writer, *where))
     assert done.returncode == 5
     assert "lock 'tidy' is busy" in done.stderr
     assert not (root / "autopack.db").exists()
@@ -141,7 +170,7 @@ def hook(event, args):
             unlocked.append(f"{event} {path}")
 
 sys.addaudithook(hook)
-sys.argv[1:] = [*words, "--workspace", root, "--engine", "direct"]
+sys.argv[1:] = words
 try:
     runpy.run_module(f"flows.{flow}", run_name="__main__")
 finally:
@@ -150,12 +179,13 @@ finally:
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
-def test_no_file_is_written_while_no_lock_is_held(writer, make_workspace) -> None:
+def test_no_file_is_written_while_no_lock_is_held(writer, ready) -> None:
     files = true_files()
     files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
-    root = with_a_rule(with_moved_page(make_workspace(files)))
+    root = ready(writer, files)
+    told = words(writer, "--workspace", str(root), "--engine", "direct")
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED, str(root), writer[0], *WRITERS[writer][0]],
+        [sys.executable, "-c", WATCHED, str(root), writer[0], *told],
         cwd=REPOSITORY, env=clean_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

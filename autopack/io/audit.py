@@ -159,8 +159,8 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
     yield b""
 
 
-def records(root: Path) -> Iterator[dict[str, Any]]:
-    """Yield every readable record of a workspace's chain, the oldest first.
+def records(root: Path, about: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the readable records of a workspace's chain whose line holds a text, oldest first.
 
     Raises:
         Unreachable: The file is there, and cannot be read.
@@ -172,7 +172,8 @@ def records(root: Path) -> Iterator[dict[str, Any]]:
         raise Unreachable(
             f"audit chain {path}: {error.strerror}", next_step="make it a readable file"
         ) from None
-    yield from filter(None, map(_parse, lines))
+    wanted = about.encode()
+    yield from filter(None, (_parse(line) for line in lines if wanted in line))
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -70,12 +70,14 @@ def run_git(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git on what the repository holds itself; a partial clone fetches nothing.
 
+    No program starts that the repository's configuration names as its file system monitor.
+
     Raises:
         OSError: There is no git.
         DeadlineExceeded: The deadline passed meanwhile.
         subprocess.TimeoutExpired: It took longer than `limit_s`.
     """
-    command = ["git", "-C", str(root), *args]
+    command = ["git", "-C", str(root), "-c", "core.fsmonitor=false", *args]
     try:
         return subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
             command, capture_output=True, input=stdin, check=False,

@@ -65,6 +65,17 @@ def openers(paths: Iterable[str]) -> list[int]:
     return [pid for pid in sorted(pids) if pid != os.getpid() and wanted & _opened(pid)]
 
 
+def bearers(mark: bytes) -> list[int]:
+    """Return the living processes whose environment has a `NAME=value`, where `/proc` tells."""
+    found = []
+    for entry in _listed("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            with contextlib.suppress(OSError):  # it ended, or is somebody else's
+                if mark in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                    found.append(int(entry))
+    return found
+
+
 def _opened(pid: int) -> set[tuple[int, int]]:
     found = set()
     for descriptor in _listed(f"/proc/{pid}/fd"):

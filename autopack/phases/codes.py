@@ -56,10 +56,33 @@ CODES: dict[Code, str] = {
     "PS503": "the phases together spend more than the run states",
     "PS504": "the phases together exceed the policy's ceiling for a run",
     "PS601": "a learned rule at stage lint has something to say",
+    "PS701": "a file was changed outside what the phase may write",
+    "PS702": "a file was created outside what the phase may write",
+    "PS703": "a file was deleted outside what the phase may write",
+    "PS704": "a mode was changed outside, or a set-id or sticky bit set anywhere",
+    "PS705": "a symbolic link was made or turned elsewhere",
+    "PS706": "a file has a second name (hard link)",
+    "PS707": "a file, folder, pipe, socket or device took the place of another kind",
+    "PS708": "a folder was created, deleted or replaced outside what the phase may write",
+    "PS709": "read-only context was changed",
+    "PS710": "what the policy or the phase protects was changed",
+    "PS711": "git's configuration, hooks or control files were changed",
+    "PS712": "git's history was moved: HEAD, a branch, a tag, the stash or a log",
+    "PS713": "git's index was changed: staged, or a file hidden from git",
+    "PS714": "a git repository was made within the workspace",
+    "PS715": "a name was made that is no canonical path",
+    "PS720": "more files were changed than the budget has",
+    "PS721": "more lines were changed than the budget has",
+    "PS722": "the phase took more seconds than the budget has",
+    "PS723": "the command of the phase failed",
+    "PS724": "the validation command failed, or was not over in time",
+    "PS725": "a process of the phase outlived it and was ended",
+    "PS730": "a tool's cache was left, which git does not guard",
+    "PS731": "nothing kept the command from writing outside its scope",
 }
 """What each code means, in the order of the documentation."""
 
-_WARNINGS = frozenset({"PS105", "PS406", "PS601"})
+_WARNINGS = frozenset({"PS105", "PS406", "PS601", "PS725", "PS730", "PS731"})
 
 
 def severity(code: Code) -> Severity:

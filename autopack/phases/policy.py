@@ -62,6 +62,7 @@ class Policy(Strict):
     protected: list[Glob]
     commands: Annotated[list[CommandRule], Field(min_length=1)]
     ceilings: Ceilings
+    scratch: list[Glob] = Field(default=[], description="What tools leave; a warning, no error.")
 
     @property
     def guarded(self) -> tuple[str, ...]:
@@ -92,6 +93,7 @@ class PolicyFile(Strict):
     ceilings: CeilingsOwn = Field(
         CeilingsOwn(), description="Each takes the place of the packaged one."
     )
+    scratch: list[Glob] | None = Field(None, description="Takes the place of the packaged list.")
 
 
 def packaged(data: bytes) -> Policy:
@@ -112,6 +114,7 @@ def laid_over(base: Policy, name: str, data: bytes) -> Policy:
         protected=[*base.protected, *own.protected],
         commands=base.commands if own.commands is None else own.commands,
         ceilings=Ceilings(phase=BudgetSpec(**phase), run=RunCeilings(**run)),
+        scratch=base.scratch if own.scratch is None else own.scratch,
     )
 
 

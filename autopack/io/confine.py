@@ -1,0 +1,191 @@
+"""Start a command that can write only within a phase's scope, with what the machine offers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from autopack.errors import Refused, Unreachable, UsageError
+from autopack.io import landlock
+from autopack.io.beneath import drop_empty, look, missing_folders, opened, opened_root, split
+from autopack.phases.confinement import Grants
+
+Sandbox = Literal["landlock", "bubblewrap", "none"]
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
+           "/dev/ptmx", "/dev/pts", "/dev/shm")  # fmt: skip # noqa: S108 - a device, not a name in it
+"""What programs write to though it keeps nothing, and shared memory."""
+
+
+def best() -> Sandbox:
+    """Return the sandbox of this machine: Landlock, else bubblewrap where it works, else none."""
+    if landlock.version() >= landlock.FIRST_WHOLE:
+        return "landlock"
+    return "bubblewrap" if bubblewrap_works() else "none"
+
+
+def bubblewrap_works() -> bool:
+    """Return whether bubblewrap is there and may make a namespace."""
+    found = shutil.which("bwrap")
+    if found is None:
+        return False
+    try:
+        tried = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
+            [found, "--ro-bind", "/", "/", "true"], capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
+
+
+def outside(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return folders outside a workspace, in full.
+
+    Raises:
+        UsageError: One is not there, or meets the workspace.
+    """
+    found = []
+    for path in paths:
+        real = Path(os.path.realpath(path))
+        if not real.is_dir():
+            raise UsageError(f"--writable {path}: no such folder", next_step="make it first")
+        if real == root or real in root.parents or root in real.parents:
+            raise UsageError(
+                f"--writable {path} meets the workspace",
+                next_step="name it in the spec's scope.paths",
+            )
+        found.append(str(real))
+    return found
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """A sandbox, the workspace, what may be written in it, elsewhere, and a private folder."""
+
+    sandbox: Sandbox
+    root: Path
+    grants: Grants
+    elsewhere: tuple[str, ...]
+    private: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what tells programs where they may leave things."""
+        return {"TMPDIR": self.private, "XDG_CACHE_HOME": f"{self.private}/cache"}
+
+    def writable(self) -> list[tuple[str, str]]:
+        """Return the paths that may be written, each with a word of `landlock.RIGHTS`."""
+        folders = [*self.grants.folders, *self.grants.missing_folders]
+        files = [*self.grants.files, *self.grants.missing_files]
+        devices = [path for path in DEVICES if os.path.exists(path)]
+        return [
+            *((f"{self.root}/{path}", "folder") for path in folders),
+            *((f"{self.root}/{path}", "file") for path in files),
+            *((path, "anything" if os.path.isdir(path) else "file") for path in devices),
+            *((path, "anything") for path in (*self.elsewhere, self.private)),
+        ]
+
+    def wrapped(self, command: Sequence[str]) -> list[str]:
+        """Return the command as bubblewrap starts it, or as it is."""
+        if self.sandbox != "bubblewrap":
+            return list(command)
+        binds = [word for path, _ in self.writable() if not path.startswith("/dev/")
+                 for word in ("--bind", path, path)]  # fmt: skip
+        return ["bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", *binds,
+                "--die-with-parent", "--", *command]  # fmt: skip
+
+
+@contextmanager
+def confinement(
+    sandbox: Sandbox, root: Path, granted: Grants, elsewhere: Sequence[str]
+) -> Iterator[Confinement]:
+    """Give a confinement whose files and folders are there.
+
+    What the scope names and is missing is made empty, because a sandbox lets write only what is
+    there; what is still empty at the end is taken away.
+    """
+    if sandbox == "none":
+        granted = Grants((), (), (), (), granted.looser, granted.closed)
+    with (
+        tempfile.TemporaryDirectory(prefix="autopack-phase-") as private,
+        _made(root, granted),
+    ):
+        real = os.path.realpath(private)
+        yield Confinement(sandbox, root, granted, tuple(elsewhere), real)
+
+
+@contextmanager
+def _made(root: Path, granted: Grants) -> Iterator[None]:
+    made: list[str] = []
+    folders: list[str] = []
+    try:
+        with opened_root(root) as top:
+            try:
+                for path in granted.missing_folders:
+                    folders += missing_folders(top, path)
+                    with opened(top, path, make=True):
+                        pass
+                for path in granted.missing_files:
+                    parent, name = split(path)
+                    folders += missing_folders(top, parent)
+                    with opened(top, parent, make=True) as held:
+                        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                        os.close(os.open(name, flags, 0o644, dir_fd=held))
+                        made.append(path)
+                yield
+            finally:
+                _tidy(top, made, folders)
+    except NotADirectoryError as error:
+        raise Refused(
+            f"{error.filename}: a link or a file stands where the scope has a folder",
+            next_step="python -m flows.phase_check validate names it",
+        ) from None
+
+
+def _tidy(top: int, made: list[str], folders: list[str]) -> None:
+    for path in made:
+        parent, name = split(path)
+        with contextlib.suppress(OSError), opened(top, parent) as held:
+            found = look(held, name)
+            if found is not None and found.st_size == 0:
+                os.unlink(name, dir_fd=held)
+    drop_empty(top, tuple(folders))
+
+
+@contextmanager
+def launcher(
+    confined: Confinement, command: Sequence[str]
+) -> Iterator[tuple[list[str], list[int]]]:
+    """Give the words that start a command confined, and the descriptors they need.
+
+    Raises:
+        Unreachable: On the way out, if the command could not be started.
+    """
+    given = os.memfd_create("autopack-grants") if hasattr(os, "memfd_create") else None
+    if given is None:
+        yield list(command), []
+        return
+    told, failure = os.pipe()
+    try:
+        rules = confined.writable() if confined.sandbox == "landlock" else None
+        os.write(given, json.dumps(rules).encode())
+        os.lseek(given, 0, os.SEEK_SET)
+        start = [sys.executable, "-I", "-S", landlock.__file__, str(given), str(failure)]
+        yield [*start, *confined.wrapped(command)], [given, failure]
+        os.close(failure)
+        failure = -1
+        if words := os.read(told, 4096).decode(errors="replace"):
+            raise Unreachable(words, next_step="check the command", permanent=True)
+    finally:
+        for descriptor in (given, told, failure):
+            if descriptor >= 0:
+                os.close(descriptor)

@@ -1,0 +1,186 @@
+"""Look at everything in a workspace, never through a symbolic link: names, digests, git's state."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from autopack.deadline import Deadline
+from autopack.errors import Unreachable
+from autopack.io.audit import AUDIT_FILE
+from autopack.io.beneath import opened, opened_root
+from autopack.io.fingerprint import NotPlain, digest_of, open_plain
+from autopack.io.git import run_git
+from autopack.io.git_state import git_folders, refs_of
+from autopack.phases.census import GIT, UNREADABLE, Census, Item, in_git
+
+STATE = (
+    AUDIT_FILE,
+    ".autonomous_runs/.locks",
+    ".autonomous_runs/_index",
+    ".autonomous_runs/phases",
+    ".autonomous_runs/reports",
+)
+"""What this project's own runs write meanwhile; chain and snapshots tell if they are whole."""
+_KINDS = {
+    stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+}  # fmt: skip
+_NOTHING = Census(0, 0, {})
+_OTHERS = (f"{GIT}/worktrees", f"{GIT}/common/worktrees")
+"""Other worktrees of the same repository: somebody else works there."""
+
+
+def take_census(root: Path, deadline: Deadline, known: Census | None = None) -> Census:
+    """Return everything that is in a workspace now; `known` saves reading what cannot have changed.
+
+    Without `known`, what cannot be read is an error; with it, it is a difference.
+
+    Raises:
+        Unreachable: A folder or the workspace cannot be read.
+        DeadlineExceeded: The deadline passed on the way.
+    """
+    walk = _Walk(known or _NOTHING, deadline)
+    try:
+        git = git_folders(root)
+        with opened_root(root) as top:
+            walk.everything(top)
+        for folder, name in git.apart:
+            with opened_root(folder) as top:
+                walk.everything(top, name)
+    except OSError as error:
+        raise Unreachable(f"{root}: {error.strerror}", next_step="make it readable") from None
+    if walk.unread and known is None:
+        raise Unreachable(
+            f"{walk.unread[0]} cannot be read, so nobody could tell whether it changed",
+            next_step="make it readable for whoever begins the phase",
+            permanent=True,
+        )
+    refs, index = refs_of(git), _index(root, deadline, walk, known)
+    items = {path: item for path, item in walk.items.items() if not _semantic(path)}
+    return Census(walk.taken_ns, walk.device, items, refs, index)
+
+
+class _Walk:
+    """A census on its way."""
+
+    def __init__(self, known: Census, deadline: Deadline) -> None:
+        self.known = known
+        self.deadline = deadline
+        self.taken_ns = time.time_ns()
+        self.device = 0
+        self.items: dict[str, Item] = {}
+        self.unread: list[str] = []
+
+    def everything(self, top: int, name: str = "") -> None:
+        """Look at all below an open folder; `name` stands in front of each path."""
+        self.device = self.device or os.fstat(top).st_dev
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            self.deadline.check("looking at the workspace")
+            try:
+                with opened(top, folder) as descriptor:
+                    waiting += self._folder(descriptor, folder, f"{name}/" if name else "")
+            except OSError:  # it may not be entered, or was changed under us
+                if not folder:
+                    raise
+                self.unread.append(folder)
+
+    def _folder(self, descriptor: int, folder: str, above: str) -> list[str]:
+        """Note what is in one folder, and return the folders to look into."""
+        inner = []
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                below = f"{folder}/{entry.name}" if folder else entry.name
+                path = above + below
+                if path in STATE or path.startswith(_OTHERS):
+                    continue
+                with suppress(FileNotFoundError):  # it went while we looked
+                    found = entry.stat(follow_symlinks=False)
+                    self.items[path] = self._item(descriptor, entry.name, path, found)
+                    if stat.S_ISDIR(found.st_mode) and not _objects(path):
+                        inner.append(below)
+        return inner
+
+    def _item(self, folder: int, name: str, path: str, found: os.stat_result) -> Item:
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "device")
+        if kind == "folder":
+            mode = stat.S_IMODE(found.st_mode)
+            return Item(kind, mode, 0, 0, 0, found.st_ino, 0, "")
+        item = Item(
+            kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime_ns, found.st_ctime_ns,
+            found.st_ino, found.st_nlink, "",
+        )  # fmt: skip
+        if kind == "link":
+            return item._replace(digest=os.readlink(name, dir_fd=folder))
+        if kind != "file":
+            return item._replace(size=0, mtime_ns=0, ctime_ns=0, digest=str(found.st_ino))
+        return item._replace(digest=self._digest(folder, name, path, item))
+
+    def _digest(self, folder: int, name: str, path: str, item: Item) -> str:
+        if _semantic(path):
+            return ""
+        old = self.known.items.get(path)
+        same_disk = self.known.device == self.device
+        if old and same_disk and old.still(item, self.known.taken_ns) and old.digest != UNREADABLE:
+            return old.digest
+        try:
+            with open_plain(folder, name) as descriptor:
+                return digest_of(descriptor)
+        except NotPlain:
+            return UNREADABLE  # it was replaced while we looked
+        except PermissionError:
+            self.unread.append(path)
+            return UNREADABLE
+
+
+def _objects(path: str) -> bool:
+    """Return whether a name is about git's objects, which say themselves what they are.
+
+    Where git looks for more of them is another matter.
+    """
+    inside = path.partition("/objects/")[2]
+    return bool(inside) and in_git(path) and not inside.endswith(("info", "alternates"))
+
+
+def _semantic(path: str) -> bool:
+    """Return whether a file's bytes change without meaning: git's index, refs and caches."""
+    if not in_git(path):
+        return False
+    name = path.rpartition("/")[2]
+    cache = name in ("index", "gc.pid") or name.startswith(("sharedindex.", "fsmonitor--daemon"))
+    loose = path.startswith(f"{GIT}/refs/")
+    told = (f"{GIT}/packed-refs", f"{GIT}/HEAD", f"{GIT}/info/refs")
+    return cache or loose or _objects(path) or path in told
+
+
+def _index(
+    root: Path, deadline: Deadline, walk: _Walk, known: Census | None
+) -> dict[str, str] | None:
+    """Return what git's index says of each path: its tag (hidden or not), mode, object, stage."""
+    if GIT not in walk.items:
+        return None
+    try:
+        done = run_git(root, deadline, "ls-files", "-vsz", limit_s=60, doing="reading git's index")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unreachable(
+            f"git's index cannot be read: {getattr(error, 'strerror', '') or 'no answer in 60 s'}",
+            next_step="install git, or see: git status",
+            permanent=True,
+        ) from None
+    if done.returncode:
+        if known is not None:
+            return {"": "unreadable"}
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Unreachable(
+            f"git's index cannot be read: {said[-1] if said else 'git failed'}",
+            next_step="git status",
+            permanent=True,
+        )
+    rows = (row.partition(b"\t") for row in done.stdout.split(b"\0") if row)
+    return {os.fsdecode(path): head.decode() for head, _, path in rows}
