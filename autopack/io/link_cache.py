@@ -31,8 +31,8 @@ _RACY_NS = 2_000_000_000
 """The coarsest clock of a file system (FAT): within it a file can change and look the same."""
 _LEFT_S = 3600
 _WHAT_READS = (
-    "anchors", "code_paths", "extract", "gfm", "history", "html", "model", "parser", "places", "resolve",
-    "scan", "shelf", "shelving", "stubs", "target", "tree",
+    "anchors", "code_paths", "extract", "gfm", "history", "html", "model", "parser", "places",
+    "resolve", "scan", "shelf", "shelving", "stubs", "target", "tree",
 )  # fmt: skip
 
 
