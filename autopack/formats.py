@@ -13,6 +13,8 @@ from autopack.report import Finding, PlacedFinding, Report
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
+_SEVERITIES = tuple(_LEVELS)
+SARIF_RESULTS = 25_000
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -26,12 +28,14 @@ def fingerprints(findings: list[Finding]) -> Iterator[str]:
 
 
 def sarif(report: Report) -> str:
-    """Return the findings as SARIF 2.1.0 (OASIS), as GitHub code scanning reads it."""
-    rules = sorted({finding.code for finding in report.findings})
-    results = [
-        _result(finding, print_)
-        for finding, print_ in zip(report.findings, fingerprints(report.findings), strict=True)
-    ]
+    """Return the findings as SARIF 2.1.0 (OASIS), as GitHub code scanning reads it.
+
+    It refuses a run of more than 25,000 results, so beyond those the least severe are left out.
+    """
+    marked = zip(report.findings, fingerprints(report.findings), strict=True)
+    worst = sorted(marked, key=lambda at: _SEVERITIES.index(at[0].severity))[:SARIF_RESULTS]
+    results = [_result(finding, print_) for finding, print_ in worst]
+    rules = sorted({finding.code for finding, _ in worst})
     driver = {"name": report.flow, "rules": [{"id": rule} for rule in rules]}
     run: dict[str, Any] = {
         "tool": {"driver": driver},

@@ -39,6 +39,15 @@ def test_sarif():
     assert run["invocations"] == [{"executionSuccessful": True, "exitCode": 1}]
 
 
+def test_sarif_keeps_the_worst_of_more_than_github_takes(monkeypatch):
+    monkeypatch.setattr("autopack.formats.SARIF_RESULTS", 2)
+    (run,) = json.loads(sarif(report(reversed(FINDINGS))))["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["missing_file", "missing_anchor"]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [
+        "missing_anchor", "missing_file",
+    ]  # fmt: skip
+
+
 def test_fingerprints_survive_line_moves_and_tell_equal_findings_apart():
     moved = [Finding(f.code, f.severity, f.path, 99, f.message) for f in FINDINGS]
     assert list(fingerprints(moved)) == list(fingerprints(FINDINGS))
