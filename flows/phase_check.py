@@ -134,24 +134,23 @@ def phase_check_begin(
         workspace: The checkout that the phase works in.
         policy: A policy file in place of config/phase_policy.yaml.
         again: Begin anew; the open snapshot of this phase is put aside.
-        execute: Keep the snapshot in .autonomous_runs/phases/. Without it nothing is written.
+        execute: Changes nothing here: the snapshot is what this command is for, so it is kept in
+            .autonomous_runs/phases/ either way.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.
 
     Examples:
-        python -m flows.phase_check begin plan.json --phase docs-refresh --execute
+        python -m flows.phase_check begin plan.json --phase docs-refresh
     """
     report = engine.draft(Report("phase-check-begin", execute=execute))
     run = PhaseRun(workspace, spec, phase, policy, Deadline.after(max_seconds))
-    digest = ""
-    with run.holding(execute):
+    with run.holding(True):
         with report.step("read"):
             phase_runs.read(run)
             phase_runs.check_free(run, again)
         with report.step("look"):
             phase_runs.look(run)
-        if execute:
-            with report.step("begin"):
-                digest = phase_runs.begin(run)
+        with report.step("begin"):
+            digest = phase_runs.begin(run)
     describe_begin(report, run, digest)
     return report.settle()
 

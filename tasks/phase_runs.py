@@ -117,12 +117,12 @@ def find(run: PhaseRun, digest: str | None) -> None:
     """
     from autopack.io.phase_store import contents_name, load, open_runs, tampered
 
-    again = run.command("begin", "--again", "--execute")
+    again = run.command("begin", "--again")
     names = [name for name in open_runs(run.root) if phase_of(name) == run.scope.phase]
     if not names:
         raise Refused(
             f"phase {run.scope.phase} has not begun here: there is no snapshot to compare with",
-            next_step=run.command("begin", "--execute"),
+            next_step=run.command("begin"),
         )
     if len(names) > 1:
         raise tampered(names[1], "two snapshots of one phase are open", again)

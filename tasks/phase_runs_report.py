@@ -22,11 +22,6 @@ def describe_begin(report: Report, run: PhaseRun, digest: str) -> None:
         "refs": len(census.refs),
     }
     report.extra["phase"] = {"name": run.scope.phase}
-    if not report.execute:
-        report.next_steps.append(
-            NextStep("keep the snapshot, which opens the phase", run.command("begin", "--execute"))
-        )
-        return
     report.writes.files = [shown(name) for name in run.written]
     report.extra["phase"] |= {"run": run.snapshot.run, "snapshot_sha256": digest}
     end = run.command("end", "--digest", digest, "--execute")

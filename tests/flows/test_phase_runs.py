@@ -33,7 +33,7 @@ def phase(run_flow, root):
 
 @pytest.fixture
 def begun(phase):
-    done = phase("begin", "--execute")
+    done = phase("begin")
     assert done.returncode == 0, done.stderr
     return done.report
 
@@ -77,16 +77,24 @@ def test_what_a_phase_may_do_is_clean(kind, phase, root, begun):
     refused = phase("end")
     assert refused.returncode == 6
     assert "has not begun here" in refused.report["message"]
-    assert phase("begin", "--execute").returncode == 0, "and another one can begin"
+    assert phase("begin").returncode == 0, "and another one can begin"
 
 
-def test_a_dry_run_writes_nothing(phase, root):
-    before = sorted(root.rglob("*"))
-    done = phase("begin")
+@pytest.mark.parametrize("flags", [(), ("--execute",)])
+def test_begin_writes_its_snapshot_and_nothing_else(phase, root, flags):
+    before = everything(root)
+    done = phase("begin", *flags)
     assert done.returncode == 0
-    assert done.report["next_steps"][0]["command"].endswith("--execute")
-    assert sorted(root.rglob("*")) == before
-    assert phase("end").returncode == 6
+    assert done.report["writes"]["files"]
+    assert all(name.startswith(".autonomous_runs/") for name in done.report["writes"]["files"])
+    assert everything(root) == before
+    assert phase("end").returncode == 0
+
+
+def test_without_a_snapshot_nothing_ends(phase):
+    done = phase("end")
+    assert done.returncode == 6
+    assert "begin" in done.report["message"]
 
 
 def test_a_dry_end_keeps_nothing(phase, root, begun):
@@ -173,6 +181,7 @@ def spoil_contents(root):
 
 
 def spoil_chain(root):
+    append(root, {"flow": "another"}, max_wait_s=5)  # only what has a line behind it is chained
     path = root / AUDIT_FILE
     path.write_bytes(path.read_bytes().replace(b"phase-check-begin", b"phase-check-begun"))
 
@@ -218,31 +227,31 @@ def test_a_digest_kept_elsewhere_pins_the_snapshot(phase, root, begun):
 
 
 def test_one_phase_at_a_time(phase, root, begun):
-    again = phase("begin", "--execute")
+    again = phase("begin")
     assert again.returncode == 6
     assert "--again" in again.report["message"]
     (root.parent / "other.json").write_text(json.dumps(spoiled(("phase_id", "other"))))
-    other = phase("begin", "--execute", spec="other.json")
+    other = phase("begin", spec="other.json")
     assert other.returncode == 6
     assert "checkout of its own" in other.report["message"]
-    assert phase("begin", "--again", "--execute").returncode == 0
+    assert phase("begin", "--again").returncode == 0
     assert phase("end", "--execute").returncode == 0
 
 
 def test_which_phase_is_meant_must_be_said(phase, root):
     plan = {"phases": [GOOD, spoiled(("phase_id", "second"))]}
     write_spec(root, plan)
-    done = phase("begin", "--execute")
+    done = phase("begin")
     assert done.returncode == 6
     assert "--phase app-change" in done.report["message"]
     assert phase("begin", "--phase", "third").returncode == 2
-    assert phase("begin", "--phase", "second", "--execute").returncode == 0
-    assert phase("end", "--phase", "second", "--execute").returncode == 0
+    assert phase("begin", "--phase", "second").returncode == 0
+    assert phase("end", "--phase", "second").returncode == 0
 
 
 def test_a_spec_with_errors_begins_nothing(phase, root):
     write_spec(root, spoiled(("scope.paths", ["docs/../.git/config"])))
-    done = phase("begin", "--execute")
+    done = phase("begin")
     assert done.returncode == 6
     assert "PS209" in done.report["message"]
     assert "validate" in done.report["message"]
