@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from autopack.io.audit import AUDIT_FILE, verify
+from autopack.io.audit import AUDIT_FILE, append, verify
 from tests.support.phase_runs import CLEAN, FILES, VIOLATIONS, lay_out, write_spec
 from tests.support.phase_specs import GOOD, spoiled
 from tests.support.redirects import git
