@@ -63,8 +63,8 @@ _LONG = re.compile(r"(?<![\w/.\\-])[A-Za-z0-9_+-]{32,}={0,2}(?![\w/.\\-])")
 
 
 def scrub(text: str) -> str:
-    """Return a text without secrets and without personal data."""
-    text = redact(text)
+    """Return a text without secrets and without personal data; half a surrogate pair as words."""
+    text = redact(text.encode("utf-8", "backslashreplace").decode("utf-8"))
     for pattern, by in _RULES:
         text = pattern.sub(by, text)
     return _LONG.sub(_key, text)
