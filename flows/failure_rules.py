@@ -151,7 +151,8 @@ def failure_rules_propose(
             rules_propose.think(ruling, mined, owner)
     with report.step("write-proposal"):
         path = rules_propose.write(ruling, out, report.writes.files)
-    rules_told.proposed(report, ruling, path)
+    older = 0 if from_rules else len(mined.known) - len(mined.events)
+    rules_told.proposed(report, ruling, path, older)
     return report.settle()
 
 

@@ -80,6 +80,13 @@ def test_a_proposal_is_the_only_thing_written_and_says_what_is_next(demo, rules)
     )
 
 
+def test_a_window_without_failures_says_that_there_are_older_ones(demo, rules) -> None:
+    report = rules(demo, "propose", "--since-days", "0.01").report
+    assert report["counts"]["proposed"] == 0
+    (step,) = report["next_steps"]
+    assert step["command"].startswith("python -m flows.failure_rules propose")
+
+
 def test_an_order_of_papers_by_name_works_from_anywhere(demo, rules, tmp_path) -> None:
     paper, answer = str(tmp_path / "p.json"), str(tmp_path / "a.json")
     assert rules(demo, "propose", "--out", paper).returncode == 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.rules.lines import family_ids
-from autopack.rules.masking import LONGEST, MASK, template
+from autopack.rules.masking import LONGEST, MASK, _mask_slowly, mask_word, template
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,11 @@ def test_numbers_never_tell_two_failures_apart(one, other):
 @given(st.text("0afx.:/-=_ @[]()%,\\", max_size=60), st.integers(0, 10**9))
 def test_which_digits_they_are_changes_nothing(text, number):
     assert template(text.replace("0", str(number))) == template(text)
+
+
+@given(st.text("0fF_-.:,;])}>\"'[({", min_size=1, max_size=12))
+def test_the_short_way_to_a_mask_leads_to_the_same(word):
+    assert mask_word(word) == (_mask_slowly(word) if "0" in word else word)
 
 
 def test_a_huge_message_is_cut_before_it_is_masked():
