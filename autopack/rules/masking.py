@@ -19,7 +19,7 @@ CACHED = 200_000
 _END = r"\s\"'<>()\[\]{},;|`"
 _VARIABLE = re.compile(
     rf"""
-      <(?:email|ip|user|key)>                                   # what redaction left
+      <(?:email|ip|user|key|phone)>                                   # what redaction left
     | [A-Za-z][\w+.-]*://[^{_END}]+                            # URL
     | [\w.+-]+@[\w-]+(?:\.[\w-]+)*                              # e-mail, user@host
     | (?<!\w)[A-Za-z]:[\\/](?:[^{_END}:]*[^{_END}:.])?          # Windows path
@@ -43,7 +43,7 @@ _DIGITS = re.compile("[0-9]+")
 _SIMPLE = re.compile(r"([\[({\"']?)([\w.-]+)([\])}>\"',;:]*)")
 """What most words that vary look like; the same outcome as below, sooner."""
 _NEEDS_MASK = re.compile(
-    r"[\d/\\@]|<[eiuk]|\*\*|[Tt]rue|[Ff]alse|TRUE|FALSE|[0-9a-f]{8}|[0-9A-F]{8}"
+    r"[\d/\\@]|<[eiukp]|\*\*|[Tt]rue|[Ff]alse|TRUE|FALSE|[0-9a-f]{8}|[0-9A-F]{8}"
 )
 _GLUED = re.compile(r"(?<!\w)\[<\*>\]:<\*>|<\*>(?:[:,.+|~#%@/*-]*<\*>)+%?")
 _TRAILED = re.compile(r"<\*>%")

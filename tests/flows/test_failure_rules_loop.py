@@ -103,9 +103,10 @@ def test_what_was_appended_is_not_proposed_again_and_retires_by_the_same_way(dem
     assert rules(demo, "propose").report["counts"]["proposed"] == 0
     assert rules(demo, "lint").report["findings"] == []
     rule = rule_files.read_rules(demo).file.rules[0]
-    words = ("overturn", rule.id, "--event", "e1", *BY)
+    words = ("overturn", rule.id, "--event", "e1 of jane@corp.example", *BY)
     assert rules(demo, *words).report["writes"]["files"] == []
     assert rules(demo, *words, "--execute").returncode == 0
+    assert "jane" not in (demo / ".autonomous_runs/_rules/hits.jsonl").read_text()
     assert [f["code"] for f in rules(demo, "lint").report["findings"]] == ["RU009"]
     done = rules(demo, "retire")
     assert done.report["counts"]["proposed"] == 1

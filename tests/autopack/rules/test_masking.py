@@ -41,8 +41,8 @@ from autopack.rules.masking import LONGEST, MASK, _mask_slowly, mask_word, templ
         ("[2001:db8:4005::200a]:443 closed", "<*> closed"),
         ("via en0:2001:db8:6000:8:c6b3:1ff:fecd:467f now", "via <*> now"),
         ("Invalid user alice from 10.0.0.7", "Invalid user <*> from <*>"),
-        ('part \\042rack7\\042 is gone', 'part "<*>" is gone'),
-        ('part \\042WWID:0100:6005-08b4\\042 is gone', 'part "WWID:<*>" is gone'),
+        ("part \\042rack7\\042 is gone", 'part "<*>" is gone'),
+        ("part \\042WWID:0100:6005-08b4\\042 is gone", 'part "WWID:<*>" is gone'),
     ],
 )
 def test_what_varies_is_masked_by_its_kind(message, expected):
