@@ -7,6 +7,7 @@ from typing import Annotated
 from autopack.deadline import Deadline
 from autopack.errors import UsageError
 from autopack.report import Report
+from autopack.rules.privacy import scrub
 from flows.cli import main
 from tasks import (
     failures,
@@ -151,7 +152,8 @@ def failure_rules_propose(
             rules_propose.think(ruling, mined, owner)
     with report.step("write-proposal"):
         path = rules_propose.write(ruling, out, report.writes.files)
-    rules_told.proposed(report, ruling, path)
+    older = 0 if from_rules else len(mined.known) - len(mined.events)
+    rules_told.proposed(report, ruling, path, older)
     return report.settle()
 
 
@@ -359,7 +361,7 @@ def failure_rules_overturn(
         python -m flows.failure_rules overturn rule:v1:6b4e553a32791257 --event e1 --by Ada
     """
     report = draft(Report("failure-rules-overturn", execute=execute))
-    wrong = rules_hits.Wrong(rule, event, by)
+    wrong = rules_hits.Wrong(rule, scrub(event), by)
     ruling = Ruling(workspace, Deadline.after(max_seconds))
     with report.step("read-rules"):
         rules_propose.read_rules(ruling)

@@ -28,7 +28,7 @@ class Mining:
         self.deadline = deadline
         self.target: Target = database_target(database_url, self.root)
         self.now = datetime.now(UTC)
-        self.since = self.now - timedelta(days=since_days) if since_days else None
+        self.since = self.now - timedelta(days=since_days) if since_days is not None else None
         self.stored: dict[str, bytes | None] = {}
         self.known: list[Event] = []
         self.found: list[Event] = []

@@ -13,7 +13,7 @@ from tasks.rules_ruling import Ruling
 
 @dataclass(frozen=True)
 class Wrong:
-    """Which rule was wrong about which failure, and who says so."""
+    """Which rule was wrong about which failure, in words without secrets, and who says so."""
 
     rule: str
     event: str

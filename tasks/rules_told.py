@@ -16,9 +16,17 @@ _RULES = ("rule", "change", "stage", "answer", "incidents", "runs", "scope", "wh
 _UNMATCHED = ("type", "template", "incidents", "why")
 
 
-def proposed(report: Report, ruling: Ruling, path: Path | None) -> None:
-    """Describe a fresh proposal, and how to review it; `path` is None where none was written."""
+def proposed(report: Report, ruling: Ruling, path: Path | None, older: int = 0) -> None:
+    """Describe a fresh proposal, and how to review it; `path` is None where none was written.
+
+    `older` failures came before the window that was looked at.
+    """
     _describe(report, ruling.changes, ruling.unmatched)
+    if older and not ruling.changes:
+        told = f"{older} failures are older than the window"
+        report.body = f"{report.body}\n{told}".lstrip()
+        command = "python -m flows.failure_rules propose"
+        report.next_steps.append(NextStep("looks at the failures of all times", command))
     if path is None:
         report.body = "no rule has had its day"
         return

@@ -144,6 +144,11 @@ def _side(runs: frozenset[str], incidents: Sequence[Incident]) -> Side:
     return Side(runs, Counter(one.run for one in incidents if one.run in runs))
 
 
+def bursty(before: Side, after: Side) -> bool:
+    """Return whether incidents come in bursts, so that only the runs they hit may be counted."""
+    return max(dispersion(before.per_run()), dispersion(after.per_run())) > BURSTS
+
+
 def _measure(
     rule: Rule,
     runs: Mapping[str, datetime],
@@ -152,7 +157,7 @@ def _measure(
 ) -> _Measured:
     before, after = sides(rule, runs, own)
     others = sides(rule, runs, without)
-    bursts = max(dispersion(before.per_run()), dispersion(after.per_run())) > BURSTS
+    bursts = bursty(before, after)
     x = (before.hit, after.hit) if bursts else (before.incidents, after.incidents)
     basis: Literal["incidents", "runs"] = "runs" if bursts else "incidents"
     return _Measured(rule.id, before, after, basis, x, others, _p(before, after, bursts, x, others))

@@ -19,7 +19,7 @@ CACHED = 200_000
 _END = r"\s\"'<>()\[\]{},;|`"
 _VARIABLE = re.compile(
     rf"""
-      <(?:email|ip|user|key)>                                   # what redaction left
+      <(?:email|ip|user|key|phone)>                                   # what redaction left
     | [A-Za-z][\w+.-]*://[^{_END}]+                            # URL
     | [\w.+-]+@[\w-]+(?:\.[\w-]+)*                              # e-mail, user@host
     | (?<!\w)[A-Za-z]:[\\/](?:[^{_END}:]*[^{_END}:.])?          # Windows path
@@ -28,6 +28,7 @@ _VARIABLE = re.compile(
     | (?<![\w/])(?:[\w.@+-]+[\\/]){{2,}}[^{_END}=:]*            # relative path
     | (?<![\w./])[\w.@+-]+[\\/][\w@+-]*\.[\w.-]*\w             # folder/file.ext
     | (?<![\w.-])(?:[A-Za-z][\w-]*\.)+[\w-]+:\d+                # host:port
+    | (?<![\w:])[\w-]{{1,16}}(?:::?[0-9A-Fa-f]{{1,4}}){{5,}}      # interface:IPv6
     | (?<![\w:])[0-9A-Fa-f]{{0,4}}(?:::?[0-9A-Fa-f]{{1,4}}){{2,}} # MAC, IPv6, clock
     | [+-]?(?:(?!\.\.)[^{_END}=:#])*\d(?:(?!\.\.)[^{_END}=:#])* # whatever holds a digit
     | (?<![\w-])[0-9a-f]{{8,}}(?![\w-])                         # hexadecimal without a digit
@@ -37,12 +38,14 @@ _VARIABLE = re.compile(
     """,
     re.X,
 )
-_NUMBER = re.compile(r"[+-]?(?:[\w-]|\.(?!\.))*[\d.]")
-"""Most words that vary; the same outcome as below, sooner."""
+_DIGITS = re.compile("[0-9]+")
+"""No mask asks which digits stand there, so messages that differ in them alone are looked up."""
+_SIMPLE = re.compile(r"([\[({\"']?)([\w.-]+)([\])}>\"',;:]*)")
+"""What most words that vary look like; the same outcome as below, sooner."""
 _NEEDS_MASK = re.compile(
-    r"[\d/\\@]|<[eiuk]|\*\*|[Tt]rue|[Ff]alse|TRUE|FALSE|[0-9a-f]{8}|[0-9A-F]{8}"
+    r"[\d/\\@]|<[eiukp]|\*\*|[Tt]rue|[Ff]alse|TRUE|FALSE|[0-9a-f]{8}|[0-9A-F]{8}"
 )
-_GLUED = re.compile(r"<\*>(?:[:,.+|~#%@/*-]*<\*>)+%?")
+_GLUED = re.compile(r"(?<!\w)\[<\*>\]:<\*>|<\*>(?:[:,.+|~#%@/*-]*<\*>)+%?")
 _TRAILED = re.compile(r"<\*>%")
 
 _DAYS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
@@ -59,7 +62,7 @@ _FOLDS = (
     (re.compile(r"((?<!\w)user(?:name)?\s?=\s?)(?![<,;)\]])[\w.$\\+-]+"), rf"\1{MASK}"),
     (
         re.compile(
-            r"((?<!\w)(?:(?:for|invalid|illegal|unknown|of|as|by) user"
+            r"((?<!\w)(?:(?:for|[Ii]nvalid|[Ii]llegal|unknown|of|as|by) user"
             r"|(?:password|publickey|failures?|login) for(?! (?:invalid|illegal|user))) )"
             r"(?!from |by |at |on |is |was |with |has |in |the |request|<\*>)"
             r"['\"]?[\w.$\\+-]*[\w$]['\"]?"
@@ -74,8 +77,13 @@ def mask_word(word: str) -> str:
     """Return a word, one that holds no blank, with what varies in it masked."""
     if not _NEEDS_MASK.search(word):
         return word
-    if _NUMBER.fullmatch(word):
-        return MASK
+    simple = _SIMPLE.fullmatch(word)
+    if simple and ".." not in word and _DIGITS.search(simple[2]):
+        return f"{simple[1]}{MASK}{simple[3]}"
+    return _mask_slowly(word)
+
+
+def _mask_slowly(word: str) -> str:
     masked = _VARIABLE.sub(MASK, word)
     if "<*>%" in masked or masked.count(MASK) > 1:
         masked = _TRAILED.sub(MASK, _GLUED.sub(MASK, masked))
@@ -107,10 +115,18 @@ def template(message: str) -> str:
     """Return the template of a message: the same for every failure of its kind."""
     if len(message) > LONGEST:
         message = message[:LONGEST]
-    return fold(" ".join(map(_words.__getitem__, message.split())))
+    if "\\04" in message:  # quotation marks as the C library and syslog escape them
+        message = message.replace("\\042", '"').replace("\\047", "'")
+    return _template(_DIGITS.sub("0", message))
+
+
+@lru_cache(maxsize=20_000)
+def _template(shape: str) -> str:
+    return fold(" ".join(map(_words.__getitem__, shape.split())))
 
 
 def forget() -> None:
     """Empty the caches, so that speed can be measured from cold."""
     _words.clear()
+    _template.cache_clear()
     fold.cache_clear()

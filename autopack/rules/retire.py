@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from autopack.rules.catalogue import Catalogue
-from autopack.rules.effect import ALPHA, FEWEST, Incident, matching, sides
+from autopack.rules.effect import ALPHA, FEWEST, Incident, bursty, matching, sides
 from autopack.rules.hits import Hit, record_of
 from autopack.rules.proposal import LIFETIME, Change, Kind
 from autopack.rules.schema import PROBATION_HITS, STAGES, Rule, Stage, Stamp
-from autopack.rules.statistics import rates_p
+from autopack.rules.statistics import fisher_p, rates_p
 
 QUIET_RUNS = 50
 """Runs without a match, after which a rule is stale."""
@@ -77,7 +77,12 @@ def _harm(rule: Rule, history: History) -> str:
     x, y = before.incidents, after.incidents
     if x + y < FEWEST or not (before.exposure and after.exposure):
         return ""
-    if rates_p(y, x, after.exposure, before.exposure) > ALPHA:
+    if bursty(before, after):
+        hit = (after.hit, before.hit)
+        p = fisher_p(*hit, after.exposure - after.hit, before.exposure - before.hit)
+    else:
+        p = rates_p(y, x, after.exposure, before.exposure)
+    if p > ALPHA:
         return ""
     return f"{y} times in {after.exposure} runs since, {x} times in {before.exposure} before"
 

@@ -11,17 +11,24 @@ from collections.abc import Callable, Sequence
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
-    """Return P(X <= k) for X ~ Bin(n, p): the terms from k downwards, each from the one above."""
+    """Return P(X <= k) for X ~ Bin(n, p): the smaller tail is summed, the other is what is left."""
     if k < 0 or p >= 1.0:
         return float(k >= n)
     if k >= n or p <= 0.0:
         return 1.0
+    if k < n * p:
+        return _tail(k, n, p)
+    return 1.0 - _tail(n - k - 1, n, 1 - p)
+
+
+def _tail(k: int, n: int, p: float) -> float:
+    """Return P(X <= k) below the mean: the terms from k downwards, each from the one above."""
     term = math.exp(_choose(n, k) + k * math.log(p) + (n - k) * math.log1p(-p))
     terms, odds = [term], (1 - p) / p
     for x in range(k, 0, -1):
         term *= x / (n - x + 1) * odds
         terms.append(term)
-        if term < terms[0] * 1e-20 and x < n * p:
+        if term <= terms[0] * 1e-20:
             break
     return min(1.0, math.fsum(terms))
 

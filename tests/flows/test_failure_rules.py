@@ -93,6 +93,7 @@ def test_the_window_leaves_older_failures_and_runs_out(mine):
     done = mine("--since-days", "30")
     assert [group["template"] for group in done.report["groups"]] != []
     assert done.report["counts"]["groups"] == 1
+    assert mine("--since-days", "0").report["counts"]["groups"] == 0
 
 
 def test_what_cannot_be_read_is_a_finding_and_the_rest_is_mined(mine, root):

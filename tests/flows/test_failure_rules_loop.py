@@ -80,6 +80,13 @@ def test_a_proposal_is_the_only_thing_written_and_says_what_is_next(demo, rules)
     )
 
 
+def test_a_window_without_failures_says_that_there_are_older_ones(demo, rules) -> None:
+    report = rules(demo, "propose", "--since-days", "0.01").report
+    assert report["counts"]["proposed"] == 0
+    (step,) = report["next_steps"]
+    assert step["command"].startswith("python -m flows.failure_rules propose")
+
+
 def test_an_order_of_papers_by_name_works_from_anywhere(demo, rules, tmp_path) -> None:
     paper, answer = str(tmp_path / "p.json"), str(tmp_path / "a.json")
     assert rules(demo, "propose", "--out", paper).returncode == 0
@@ -96,9 +103,10 @@ def test_what_was_appended_is_not_proposed_again_and_retires_by_the_same_way(dem
     assert rules(demo, "propose").report["counts"]["proposed"] == 0
     assert rules(demo, "lint").report["findings"] == []
     rule = rule_files.read_rules(demo).file.rules[0]
-    words = ("overturn", rule.id, "--event", "e1", *BY)
+    words = ("overturn", rule.id, "--event", "e1 of jane@corp.example", *BY)
     assert rules(demo, *words).report["writes"]["files"] == []
     assert rules(demo, *words, "--execute").returncode == 0
+    assert "jane" not in (demo / ".autonomous_runs/_rules/hits.jsonl").read_text()
     assert [f["code"] for f in rules(demo, "lint").report["findings"]] == ["RU009"]
     done = rules(demo, "retire")
     assert done.report["counts"]["proposed"] == 1

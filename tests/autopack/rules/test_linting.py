@@ -170,6 +170,10 @@ def test_a_rule_that_was_wrong_is_lowered_and_then_ended() -> None:
     assert ended(lowered, seen) == [("retire", "guidance", "retired")]
 
 
+def test_one_bad_run_is_no_reason_to_end_a_rule() -> None:
+    assert ended(reviewed(), history(*[5] * 12)) == []
+
+
 def test_a_rule_since_which_it_came_oftener_ends() -> None:
     assert ended(reviewed(), history(150, *range(0, 60, 3))) == [("retire", "lint", "retired")]
     (change,) = retirements([reviewed()], history(150, *range(0, 60, 3)), papers.NOW, "x")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.rules.lines import family_ids
-from autopack.rules.masking import LONGEST, MASK, template
+from autopack.rules.masking import LONGEST, MASK, _mask_slowly, mask_word, template
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,11 @@ from autopack.rules.masking import LONGEST, MASK, template
         ("ready=true, moved= false", "ready=<*>, moved= <*>"),
         ("I/O and read/write of n/a", "I/O and read/write of n/a"),
         ("login by <email> from <ip>", "login by <*> from <*>"),
+        ("[2001:db8:4005::200a]:443 closed", "<*> closed"),
+        ("via en0:2001:db8:6000:8:c6b3:1ff:fecd:467f now", "via <*> now"),
+        ("Invalid user alice from 10.0.0.7", "Invalid user <*> from <*>"),
+        ("part \\042rack7\\042 is gone", 'part "<*>" is gone'),
+        ("part \\042WWID:0100:6005-08b4\\042 is gone", 'part "WWID:<*>" is gone'),
     ],
 )
 def test_what_varies_is_masked_by_its_kind(message, expected):
@@ -55,6 +60,16 @@ def test_any_text_has_a_template_without_digits(text):
 def test_numbers_never_tell_two_failures_apart(one, other):
     words = "attempt {} failed after {}ms at line {}"
     assert template(words.format(one, other, one)) == template(words.format(other, one, other))
+
+
+@given(st.text("0afx.:/-=_ @[]()%,\\", max_size=60), st.integers(0, 10**9))
+def test_which_digits_they_are_changes_nothing(text, number):
+    assert template(text.replace("0", str(number))) == template(text)
+
+
+@given(st.text("0fF_-.:,;])}>\"'[({", min_size=1, max_size=12))
+def test_the_short_way_to_a_mask_leads_to_the_same(word):
+    assert mask_word(word) == (_mask_slowly(word) if "0" in word else word)
 
 
 def test_a_huge_message_is_cut_before_it_is_masked():

@@ -91,6 +91,12 @@ def test_what_cannot_be_read_is_a_finding_with_its_place(data, name, code, line)
     assert (finding.code, finding.path, finding.line) == (code, name, line)
 
 
+def test_half_a_surrogate_pair_is_kept_as_words():
+    (event,) = read(r'{"error_type": "E\ud800", "error_message": "\udcff", "run_id": "\ud800"}')
+    assert isinstance(event, Event)
+    assert (event.type, event.message, event.run) == (r"E\ud800", r"\udcff", r"\ud800")
+
+
 def test_a_report_that_is_too_large_is_a_finding():
     (finding,) = read("{}", cut=True)
     assert isinstance(finding, Finding)

@@ -35,6 +35,13 @@ def test_the_binomial_is_the_sum_of_its_exact_terms(n, share, data) -> None:
 def test_large_counts_stay_between_0_and_1() -> None:
     assert binomial_cdf(1_000_000, 2_000_000, 0.5) == pytest.approx(0.5, abs=1e-3)
     assert 0 <= binomial_cdf(10, 1_000_000, 0.5) < 1e-300
+    assert binomial_cdf(999_990, 1_000_000, 0.5) == 1.0
+
+
+def test_what_became_far_oftener_is_never_taken_for_rarer() -> None:
+    assert rates_p(10, 2000, 1000, 1000) == 1.0
+    low, high = ratio_interval(10, 2000, 1000, 1000)
+    assert 90 < low < 200 < high < 500
 
 
 @pytest.mark.parametrize(
