@@ -186,12 +186,12 @@ class Library:
 
     def web(self) -> int:
         """Return how many links lead to the web."""
-        return sum(len(self._survey.web(row)) for row in self._rows)
+        survey = self._survey
+        return sum(len(survey.web(row)) for row in self._rows)
 
     def first_web(self, count: int) -> Iterator[Verdict]:
         """Yield what is to be said about the first links that lead to the web."""
-        found = (told.verdict for row in self._rows for told in self._survey.outside(row))
-        return islice(found, count)
+        return islice((told.verdict for told in self._outside()), count)
 
     def with_web(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         """Return verdicts, in the order that `verdicts` gave, with the web among them."""
@@ -201,8 +201,11 @@ class Library:
             for name in self.checking.sources
             for told in self.told[name]
         )
-        web = (told for row in self._rows for told in self._survey.outside(row))
-        return [told.verdict for told in merged(kept, web)]
+        return [told.verdict for told in merged(kept, self._outside())]
+
+    def _outside(self) -> Iterator[Told]:
+        survey = self._survey
+        return (told for row in self._rows for told in survey.outside(row))
 
     @property
     def _survey(self) -> Survey:
