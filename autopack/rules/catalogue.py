@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from autopack.rules.matching import Failure, matches
-from autopack.rules.schema import SAFE, STAGES, Action, Line, Match, Stage, Strict
-from autopack.rules.scopes import scope_fault
+from autopack.rules.schema import SAFE, STAGES, Action, Line, Match, Scope, Stage, Strict
 
 OWN = "config/mitigations.yaml"
 """Where a workspace keeps its own entries."""
@@ -24,15 +23,7 @@ class Mitigation(Strict):
     action: Action
     stage: Literal["guidance", "lint"]
     ceiling: Stage
-    scope: list[str] = Field(min_length=1)
-
-    @field_validator("scope")
-    @classmethod
-    def _scoped(cls, scope: list[str]) -> list[str]:
-        for glob in scope:
-            if fault := scope_fault(glob):
-                raise ValueError(f"{glob!r} {fault}")
-        return scope
+    scope: Scope
 
     @model_validator(mode="after")
     def _within_its_ceiling(self) -> Self:

@@ -58,12 +58,20 @@ def _second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
+def _scoped(scope: list[str]) -> list[str]:
+    for glob in scope:
+        if fault := scope_fault(glob):
+            raise ValueError(f"{glob!r} {fault}")
+    return scope
+
+
 Moment = Annotated[
     AwareDatetime,
     AfterValidator(_second),
     PlainSerializer(lambda moment: moment.isoformat(), return_type=str),
 ]
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Scope = Annotated[list[str], Field(min_length=1), AfterValidator(_scoped)]
 Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 RuleId = Annotated[str, Field(pattern=r"^rule:v1:[0-9a-f]{16}$")]
@@ -176,7 +184,7 @@ class Rule(Strict):
     match: Match
     action: Action
     stage: Stage
-    scope: list[str] = Field(min_length=1)
+    scope: Scope
     evidence: Evidence
     positives: list[Example] = Field(min_length=MIN_EXAMPLES)
     negatives: list[Example] = Field(min_length=MIN_EXAMPLES)
@@ -195,14 +203,6 @@ class Rule(Strict):
         if match.depth() > MAX_DEPTH or sum(1 for _ in match.nodes()) > MAX_NODES:
             raise ValueError(f"deeper than {MAX_DEPTH} levels or larger than {MAX_NODES} nodes")
         return match
-
-    @field_validator("scope")
-    @classmethod
-    def _scoped(cls, scope: list[str]) -> list[str]:
-        for glob in scope:
-            if fault := scope_fault(glob):
-                raise ValueError(f"{glob!r} {fault}")
-        return scope
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
