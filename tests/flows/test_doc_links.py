@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
-from tests.support.link_checks import GOOD, NAV, checker, everything, said
-from tests.support.process import Finished
+from tests.support.link_checks import GOOD, NAV, everything, said
 from tests.support.session import REPOSITORY, clean_environment
 
 SIX_FAULTS = """# R
@@ -20,11 +18,6 @@ SIX_FAULTS = """# R
 
 [r]: docs/refgone.md
 """
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
 
 
 # --- navigation -------------------------------------------------------------------------------

@@ -5,19 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
 
 from tests.support.gfm_oracle import broken_links
-from tests.support.link_checks import NAV, checker, everything, written
-from tests.support.process import Finished
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
+from tests.support.link_checks import NAV, everything, written
 
 
 @pytest.mark.corpus

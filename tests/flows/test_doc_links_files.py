@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import pytest
 
-from tests.support.link_checks import GOOD, checker, said, written
-from tests.support.process import Finished
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
+from tests.support.link_checks import GOOD, said, written
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 
 import pytest
 
-from tests.support.link_checks import GOOD, checker
-from tests.support.process import Finished
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
+from tests.support.link_checks import GOOD
 
 
 def test_only_new_breakage_fails_beside_a_baseline(check, make_workspace, tmp_path):

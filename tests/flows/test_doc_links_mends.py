@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.link_checks import GOOD, checker, everything, said, written
-from tests.support.process import Finished
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
-
+from tests.support.link_checks import GOOD, everything, said, written
 
 WRONG = "[a](docs/INDEX.md) [b](../src/m.py:3) `docs/INDEX.md` [c](index.md) [d](gone.md)\r\n"
 RIGHT = "[a](INDEX.md) [b](../src/m.py#L3) `docs/INDEX.md` [c](INDEX.md) [d](gone.md)\r\n"

@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.gfm_oracle import broken_links
-from tests.support.link_checks import NAV, checker, everything, said, written
-from tests.support.process import Finished
+from tests.support.link_checks import NAV, everything, said, written
 from tests.support.redirects import (
+    CREATE,
     LINKS,
     LONG,
     OLD,
+    TALK,
     codes,
     commit,
     git,
     move,
     planned,
-    redirects,
-    with_moved_page,
     write,
 )  # fmt: skip
-
-TALK = {name: f"# {name}\n" for name in NAV}
-
-
-@pytest.fixture
-def redirect(run_flow) -> Callable[..., Finished]:
-    return redirects(run_flow)
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
-
-
-@pytest.fixture
-def moved(make_workspace) -> Path:
-    """Return a repository where docs/OLD.md is now docs/guides/NEW.md, and three links are old."""
-    return with_moved_page(make_workspace(TALK))
-
-
-CREATE = ("create", "docs/OLD.md", "docs/guides/NEW.md")
-
 
 # --- the whole way ----------------------------------------------------------------------------
 

@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from autopack.links.stubs import read_stub
-from tests.support.link_checks import NAV, checker
-from tests.support.process import Finished
 from tests.support.redirects import (
+    CREATE,
     LINKS,
     LONG,
     OLD,
+    TALK,
     codes,
     commit,
     git,
     move,
     planned,
-    redirects,
-    with_moved_page,
     write,
 )  # fmt: skip
-
-TALK = {name: f"# {name}\n" for name in NAV}
-
-
-@pytest.fixture
-def redirect(run_flow) -> Callable[..., Finished]:
-    return redirects(run_flow)
-
-
-@pytest.fixture
-def check(run_flow) -> Callable[..., Finished]:
-    return checker(run_flow)
-
-
-@pytest.fixture
-def moved(make_workspace) -> Path:
-    """Return a repository where docs/OLD.md is now docs/guides/NEW.md, and three links are old."""
-    return with_moved_page(make_workspace(TALK))
-
-
-CREATE = ("create", "docs/OLD.md", "docs/guides/NEW.md")
-
 
 # --- histories --------------------------------------------------------------------------------
 

@@ -71,3 +71,15 @@ def in_child(work: Callable[[], None]) -> int:
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def two_pages(folder: Path) -> Path:
+    """Make a folder with two files, and return it."""
+    folder.mkdir()
+    (folder / "a.md").write_bytes(b"alpha")
+    (folder / "b.md").write_bytes(b"beta")
+    return folder
+
+
+def statuses(outcomes) -> list[str]:
+    return [outcome.status for outcome in outcomes]

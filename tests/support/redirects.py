@@ -6,8 +6,13 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.support.link_checks import NAV
 from tests.support.process import Finished
 
+TALK = {name: f"# {name}\n" for name in NAV}
+"""Navigation pages without a link."""
+CREATE = ("create", "docs/OLD.md", "docs/guides/NEW.md")
+"""The plan for the page that `with_moved_page` moves."""
 LONG = "".join(f"A line of the page, number {n}.\n\n" for n in range(40))
 OLD = f"# Old\n\n## Set up\n\n{LONG}\n## Use it\n"
 """A page long enough for git to know it again."""

@@ -17,22 +17,14 @@ from autopack.io import moves, no_replace
 from autopack.io.move_journal import JOURNALS, appending, read_journal
 from autopack.locks.errors import Fenced
 from autopack.tidy.moves import superseded
-from tests.support.moves import files, make, move, plan, recover, terms, tree
+from tests.support.moves import files, make, move, plan, recover, statuses, terms, tree, two_pages
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    (folder / "a.md").write_bytes(b"alpha")
-    (folder / "b.md").write_bytes(b"beta")
-    return folder
-
-
-def statuses(outcomes) -> list[str]:
-    return [outcome.status for outcome in outcomes]
+    return two_pages(tmp_path / "workspace")
 
 
 def test_a_file_keeps_its_inode_mode_times_and_links(root) -> None:

@@ -10,20 +10,12 @@ import pytest
 from autopack.errors import Refused, UsageError
 from autopack.io import moves
 from autopack.io.move_journal import JOURNALS
-from tests.support.moves import files, move, recover, terms, tree
+from tests.support.moves import files, move, recover, statuses, terms, tree, two_pages
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    (folder / "a.md").write_bytes(b"alpha")
-    (folder / "b.md").write_bytes(b"beta")
-    return folder
-
-
-def statuses(outcomes) -> list[str]:
-    return [outcome.status for outcome in outcomes]
+    return two_pages(tmp_path / "workspace")
 
 
 def test_undo_refuses_what_changed_or_whose_place_is_taken_and_tells_each(root) -> None:

@@ -1,0 +1,28 @@
+"""What the stories of links and redirects share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.link_checks import checker
+from tests.support.process import Finished
+from tests.support.redirects import TALK, redirects, with_moved_page
+
+
+@pytest.fixture
+def check(run_flow) -> Callable[..., Finished]:
+    return checker(run_flow)
+
+
+@pytest.fixture
+def redirect(run_flow) -> Callable[..., Finished]:
+    return redirects(run_flow)
+
+
+@pytest.fixture
+def moved(make_workspace) -> Path:
+    """Return a repository where docs/OLD.md is now docs/guides/NEW.md, and three links are old."""
+    return with_moved_page(make_workspace(TALK))
