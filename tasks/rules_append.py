@@ -61,7 +61,7 @@ def check(ruling: Ruling) -> None:
 def _check_chain(ruling: Ruling, now: datetime) -> None:
     """Make sure that the approval was given here, was not used, and that the clock runs forward."""
     from autopack.io import audit
-    from autopack.rules.approval import SKEW
+    from autopack.papers import SKEW
 
     assert ruling.approval
     bad = audit.verify(ruling.root / audit.AUDIT_FILE)
@@ -97,9 +97,9 @@ def _is_review(record: dict[str, Any], ruling: Ruling) -> bool:
 @task(**policy.ONCE)
 def write(ruling: Ruling, written: list[str]) -> None:
     """Use the approval up, then replace the file; a crash in between needs another approval."""
+    from autopack.canonical import digest_of_bytes
     from autopack.io import audit
     from autopack.io.replace import check_replaceable
-    from autopack.rules.canonical import digest_of_bytes
     from autopack.rules.schema import RULES_FILE
     from tasks.run import current
 

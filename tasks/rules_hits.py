@@ -30,7 +30,7 @@ def overturn(ruling: Ruling, wrong: Wrong, execute: bool) -> None:
     from pydantic import ValidationError
 
     from autopack.io.rule_files import append_hit
-    from autopack.rules.approval import person
+    from autopack.papers import person
     from autopack.rules.hits import Hit
 
     assert ruling.rules

@@ -114,8 +114,8 @@ def retire(ruling: Ruling, mined: Mined, quiet_runs: int) -> None:
 def write(ruling: Ruling, out: str | None, written: list[str]) -> Path:
     """Write the proposal and return where it is; it holds in this checkout alone."""
     from autopack.io.rule_files import IDENTITY, identity, write_product
+    from autopack.papers import Stamp
     from autopack.rules.proposal import seal
-    from autopack.rules.schema import Stamp
 
     assert ruling.rules
     fresh = identity(ruling.root, create=False) is None

@@ -130,8 +130,8 @@ def decide(ruling: Ruling, given: Answer) -> None:
     Raises:
         UsageError: It names no person, no rule, or contradicts itself.
     """
-    from autopack.rules.approval import chosen, decide, person, span
-    from autopack.rules.schema import Stamp
+    from autopack.papers import Stamp, person, span
+    from autopack.rules.approval import chosen, decide
 
     assert ruling.proposal
     run = current()

@@ -67,7 +67,7 @@ def approved(report: Report, ruling: Ruling, path: Path) -> None:
 
 def appended(report: Report, ruling: Ruling) -> None:
     """Describe what the file is now, or would be."""
-    from autopack.rules.canonical import digest_of_bytes
+    from autopack.canonical import digest_of_bytes
 
     assert ruling.rules
     assert ruling.approval

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from autopack.canonical import digest_of_bytes
 from autopack.errors import Refused, Unreachable, UsageError
 from autopack.io.replace import replace_file
 from autopack.phases.document import MAX_BYTES, Document, Malformed
 from autopack.phases.document import read as read_document
 from autopack.phases.errors import dotted
 from autopack.rules.approval import Approval
-from autopack.rules.canonical import digest_of_bytes
 from autopack.rules.catalogue import OWN, Catalogue
 from autopack.rules.hits import HITS_FILE, Hit, overturned, read_hits
 from autopack.rules.matching import Rulebook

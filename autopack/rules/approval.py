@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from autopack.canonical import canonical
 from autopack.errors import Refused, UsageError
-from autopack.rules.canonical import canonical
+from autopack.papers import LONGEST, SKEW, Digest, Line, Moment, Stamp, Strict, person
 from autopack.rules.proposal import Change, Proposal, content_id
-from autopack.rules.schema import Digest, Line, Moment, RuleId, Stamp, Strict
+from autopack.rules.schema import RuleId
 
 APPROVAL = "autopack.rules.approval/1"
-LONGEST = timedelta(days=7)
-"""An approval never holds longer."""
-SKEW = timedelta(minutes=2)
-"""How far two clocks of one workspace may be apart."""
 ALL = "all"
-_NOBODY = re.compile(
-    r"(?:n/?a|none|null|nobody|someone|anyone|unknown|anonymous|name|your[ _-]?name|reviewer"
-    r"|approver|user(?:name)?|admin(?:istrator)?|root|me|you|myself|test(?:er)?|todo|tbd|fixme"
-    r"|x+|foo|bar|baz|placeholder|changeme|ci|.*\bbot|dependabot|renovate|github-actions|autopack.*|prefect|agent|ai|llm|assistant"
-    r"|robot|system|automation|human|operator|owner|john doe|jane doe|example)",
-    re.I,
-)
-_NAME = re.compile(r"[^\W\d_][\w.@+' -]*", re.U)
-_SPAN = re.compile(r"(\d{1,4})([mhd])")
 
 
 class Decision(Strict):
@@ -61,41 +48,6 @@ class Approval(Strict):
     def data(self) -> bytes:
         """Return the file: canonical bytes and a newline."""
         return canonical(self.plain()) + b"\n"
-
-
-def person(name: str) -> str:
-    """Return a reviewer's name as it was typed, without spaces around it.
-
-    Raises:
-        UsageError: It stands for nobody.
-    """
-    typed = " ".join(name.split())
-    letters = sum(character.isalpha() for character in typed)
-    if letters < 2 or len(typed) > 100 or not _NAME.fullmatch(typed) or _NOBODY.fullmatch(typed):
-        raise UsageError(
-            f"{typed[:60]!r} names no person who could answer for a rule",
-            next_step="pass --by with the reviewer's own name",
-        )
-    return typed
-
-
-def span(text: str) -> timedelta:
-    """Return a length of time such as 30m, 24h or 3d, at most `LONGEST`.
-
-    Raises:
-        UsageError: It is none, or too long.
-    """
-    match = _SPAN.fullmatch(text.strip())
-    made = timedelta()
-    if match:
-        unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2]]
-        made = timedelta(**{unit: int(match[1])})
-    if not timedelta() < made <= LONGEST:
-        raise UsageError(
-            f"--expires {text[:20]!r} is no time between 1m and {LONGEST.days}d",
-            next_step="say for instance --expires 24h",
-        )
-    return made
 
 
 def chosen(proposal: Proposal, words: Sequence[str]) -> set[str]:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from autopack.papers import Line, Strict
 from autopack.rules.matching import Failure, matches
-from autopack.rules.schema import SAFE, STAGES, Action, Line, Match, Scope, Stage, Strict
+from autopack.rules.schema import SAFE, STAGES, Action, Match, Scope, Stage
 
 OWN = "config/mitigations.yaml"
 """Where a workspace keeps its own entries."""

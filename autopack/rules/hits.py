@@ -15,7 +15,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, ValidationError
 
-from autopack.rules.schema import Line, Moment, Rule, RuleId, Stage, Strict
+from autopack.papers import Line, Moment, Strict
+from autopack.rules.schema import Rule, RuleId, Stage
 from autopack.state_files import RULES
 
 HITS_FILE = f"{RULES}/hits.jsonl"

@@ -9,22 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from autopack.rules.canonical import canonical, digest
+from autopack.canonical import canonical, digest
+from autopack.papers import Digest, Line, Stamp, Strict
 from autopack.rules.catalogue import Catalogue, Mitigation
 from autopack.rules.matching import matches
-from autopack.rules.schema import (
-    MIN_EXAMPLES,
-    Digest,
-    Evidence,
-    Example,
-    Line,
-    Rule,
-    RuleFile,
-    Stamp,
-    Strict,
-    Window,
-    rule_id,
-)
+from autopack.rules.schema import MIN_EXAMPLES, Evidence, Example, Rule, RuleFile, Window, rule_id
 
 PROPOSAL = "autopack.rules.proposal/1"
 LIFETIME = timedelta(days=180)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from autopack.papers import Stamp
 from autopack.rules.catalogue import Catalogue
 from autopack.rules.effect import ALPHA, FEWEST, Incident, bursty, matching, sides
 from autopack.rules.hits import Hit, record_of
 from autopack.rules.proposal import LIFETIME, Change, Kind
-from autopack.rules.schema import PROBATION_HITS, STAGES, Rule, Stage, Stamp
+from autopack.rules.schema import PROBATION_HITS, STAGES, Rule, Stage
 from autopack.rules.statistics import fisher_p, rates_p
 
 QUIET_RUNS = 50

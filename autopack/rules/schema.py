@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
-    PlainSerializer,
     field_validator,
     model_validator,
 )
 
-from autopack.rules.canonical import digest
+from autopack.canonical import digest
+from autopack.papers import Digest, Line, Moment, Stamp, Strict
 from autopack.rules.patterns import MAX_PATTERN, literals
 from autopack.rules.scopes import scope_fault
 from autopack.state_files import LEARNED_RULES
@@ -54,10 +50,6 @@ SAFE: frozenset[str] = frozenset({"retry_with_backoff", "fail_fast", "shrink_con
 """Classes that may be enforced: they change how a run goes on, and nothing that it leaves."""
 
 
-def _second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
-
-
 def _scoped(scope: list[str]) -> list[str]:
     for glob in scope:
         if fault := scope_fault(glob):
@@ -65,26 +57,9 @@ def _scoped(scope: list[str]) -> list[str]:
     return scope
 
 
-Moment = Annotated[
-    AwareDatetime,
-    AfterValidator(_second),
-    PlainSerializer(lambda moment: moment.isoformat(), return_type=str),
-]
-Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Scope = Annotated[list[str], Field(min_length=1), AfterValidator(_scoped)]
 Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 RuleId = Annotated[str, Field(pattern=r"^rule:v1:[0-9a-f]{16}$")]
-
-
-class Strict(BaseModel):
-    """A model that takes no unknown key and no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    def plain(self) -> dict[str, Any]:
-        """Return the value as JSON has it; what is not said is left out."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class Match(Strict):
@@ -165,13 +140,6 @@ class Evidence(Strict):
     window: Window
     hits: int = Field(default=0, ge=0)
     overturned: int = Field(default=0, ge=0)
-
-
-class Stamp(Strict):
-    """Who did something, and when."""
-
-    by: Line
-    at: Moment
 
 
 class Rule(Strict):

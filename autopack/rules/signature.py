@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from autopack.rules.canonical import digest
+from autopack.canonical import digest
 from autopack.rules.tracebacks import leaf
 
 ALGORITHM = 1

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from autopack.canonical import canonical
 from autopack.errors import Refused, UsageError
 from autopack.io import audit, rule_files
 from autopack.report import Report
 from autopack.rules.approval import Approval
-from autopack.rules.canonical import canonical
 from autopack.rules.proposal import Proposal, content_id
 from autopack.rules.schema import RULES_FILE
 from flows.failure_rules import failure_rules_append
@@ -73,8 +73,8 @@ def test_a_dry_run_writes_nothing_and_uses_nothing_up(root) -> None:
 def test_what_was_rejected_or_left_open_stays_out(root) -> None:
     made = papers.proposal(root)
     first, second, *_ = [change.rule.id for change in made.changes]
+    from autopack.papers import Stamp
     from autopack.rules.approval import decide
-    from autopack.rules.schema import Stamp
 
     stamp = Stamp(by=papers.REVIEWER, at=papers.NOW)
     paper = decide(made, {first}, {second}, stamp, timedelta(hours=1))

@@ -8,20 +8,13 @@ from pathlib import Path
 
 import yaml
 
+from autopack.canonical import digest_of_bytes
 from autopack.io import audit, rule_files
+from autopack.papers import Stamp
 from autopack.rules.approval import Approval, decide
-from autopack.rules.canonical import digest_of_bytes
 from autopack.rules.catalogue import Catalogue
 from autopack.rules.proposal import Basis, Candidate, Change, Proposal, propose, seal
-from autopack.rules.schema import (
-    EMPTY,
-    RULES_FILE,
-    Example,
-    RuleFile,
-    Stamp,
-    Window,
-    file_text,
-)
+from autopack.rules.schema import EMPTY, RULES_FILE, Example, RuleFile, Window, file_text
 from tests.support.session import REPOSITORY
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from autopack.papers import Stamp
 from autopack.rules.effect import Effect, Incident, effects, more_runs
-from autopack.rules.schema import Rule, Stamp, Window
+from autopack.rules.schema import Rule, Window
 from tests.support import rule_papers as papers
 
 DAY = timedelta(days=1)

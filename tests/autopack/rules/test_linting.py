@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from autopack.papers import Stamp
 from autopack.phases.document import read
 from autopack.report import Finding, PlacedFinding
 from autopack.rules.effect import Incident
 from autopack.rules.hits import Hit
 from autopack.rules.linting import CODES, code_table, lint_file, lint_paths, lint_spec
 from autopack.rules.retire import History, promotions, retirements
-from autopack.rules.schema import RULES_FILE, Rule, RuleFile, Stamp, file_text
+from autopack.rules.schema import RULES_FILE, Rule, RuleFile, file_text
 from tests.support import rule_papers as papers
 from tests.support.session import REPOSITORY
 

@@ -12,7 +12,8 @@ import pytest
 
 from autopack.errors import UsageError
 from autopack.io import rule_files
-from autopack.rules.approval import chosen, person, span
+from autopack.papers import person, span
+from autopack.rules.approval import chosen
 from autopack.rules.candidates import candidates_of, incidents_of, workspace_path
 from autopack.rules.gate import conflicts, examples_against, reasons_against
 from autopack.rules.importing import Source, imported, masked, old_rules

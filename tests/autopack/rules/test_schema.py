@@ -7,11 +7,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from autopack.rules.canonical import canonical, digest
+from autopack.canonical import digest
 from autopack.rules.schema import (
     SAFE,
     Action,
@@ -26,30 +24,6 @@ from tests.support import rule_papers as papers
 from tests.support.session import REPOSITORY
 
 RULE = papers.changes()[0].rule.plain()
-SCALARS = st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8"))
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
-    max_leaves=20,
-)
-
-
-@given(VALUES)
-def test_canonical_bytes_are_json_and_forget_the_order_of_keys(value: Any) -> None:
-    data = canonical(value)
-    assert json.loads(data) == value
-    assert canonical(json.loads(data)) == data
-
-
-def test_canonical_bytes_are_those_of_rfc_8785() -> None:
-    told = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\u00f6": 7}
-    assert list(json.loads(canonical(told)).values()) == [2, 4, 6, 7, 1, 5, 3]
-    assert canonical({"b": '\u20ac\n\x0f\\"/', "a": [None, True]}) == (
-        '{"a":[null,true],"b":"\u20ac\\n\\u000f\\\\\\"/"}'.encode()
-    )
-    for odd in (1.5, b"x", {1, 2}):
-        with pytest.raises(TypeError):
-            canonical(odd)
 
 
 def test_an_id_is_of_match_and_action_alone() -> None:

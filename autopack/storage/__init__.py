@@ -1,0 +1,1 @@
+"""Where disk space goes, what may be put away, and every reason against it."""
