@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 
 from autopack.canonical import canonical
 
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53) + 1, 2**53 - 1)
-    | st.text(st.characters(codec="utf-8"))
-)
+TEXTS = st.text(st.characters(codec="utf-8"))
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
