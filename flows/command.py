@@ -160,7 +160,7 @@ def flow_parser(fn: Any, prog: str) -> Parser:
         if name not in switches and not _marked(hints[name], Remainder):
             group = common if name in COMMON else own
             _add(parser, group, parameters[name], hints[name], texts.get(name, ""))
-    _add_common(common)
+    _add_common(common, html="html" not in parameters)
     return parser
 
 
@@ -256,7 +256,7 @@ def _reader(kind: type, bounds: Between | None) -> Callable[[str], Any]:
     return read
 
 
-def _add_common(group: Any) -> None:
+def _add_common(group: Any, *, html: bool) -> None:
     group.add_argument(
         "--engine",
         choices=ENGINES,
@@ -274,6 +274,15 @@ def _add_common(group: Any) -> None:
         default=argparse.SUPPRESS,
         help="the report as JSON on stdout, nothing else; the same as --format json",
     )
+    if html:
+        group.add_argument(
+            "--html",
+            dest="format",
+            action="store_const",
+            const="html",
+            default=argparse.SUPPRESS,
+            help="the report as one page on stdout; the same as --format html",
+        )
     group.add_argument(
         "--version", action=_Version, nargs=0, **_UNSTORED, help="show the version and exit"
     )

@@ -1,0 +1,1 @@
+"""How a workspace is, over all capabilities, and how it was before."""

@@ -1,0 +1,107 @@
+"""Steps of the health page: ask every capability, ask Prefect, keep the numbers, draw them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from autopack.deadline import Deadline
+from autopack.errors import AutopackError, DeadlineExceeded
+from autopack.health.history import Look
+from autopack.health.parts import Part
+from autopack.report import Report
+from autopack.settings import workspace_root
+from tasks import policy
+from tasks.engine import completed, flow_name, plain, task
+from tasks.run import Run, bug, failed, running
+
+Flow = Callable[..., Report]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one capability: its flow, with which values, and how its report is read."""
+
+    name: str
+    flow: Flow
+    values: dict[str, Any]
+    read: Callable[[Report], Part]
+
+
+class Looking:
+    """The state that the steps of one look share; a plain class, because Prefect walks others."""
+
+    def __init__(self, workspace: str, deadline: Deadline) -> None:
+        self.root = workspace_root(workspace)
+        self.deadline = deadline
+        self.now = datetime.now(UTC)
+        self.parts: list[Part] = []
+        self.before: list[Look] = []
+        self.runs: list[tuple[str, str, str, str]] = []
+        self.due: list[tuple[str, str]] = []
+
+    @property
+    def look(self) -> Look:
+        """The numbers of this look."""
+        numbers = {key: value for part in self.parts for key, value in part.numbers.items()}
+        return Look(self.now, numbers)
+
+
+@task(**policy.READ)
+def ask(looking: Looking, question: Question) -> None:
+    """Run one capability as a dry run, and take down how it is.
+
+    One that fails is a line of the page like the others; only the deadline ends the look.
+    """
+    looking.deadline.check(f"asking {question.name}")
+    report = _answer(looking, question)
+    looking.parts.append(question.read(report))
+
+
+def _answer(looking: Looking, question: Question) -> Report:
+    left = max(1.0, looking.deadline.remaining())
+    values = {"workspace": str(looking.root), "max_seconds": left, **question.values}
+    inner = Run(flow_name(question.flow), completed(question.flow, values))
+    inner.ends = time.monotonic() + left
+    with running(inner):
+        try:
+            return plain(question.flow)(**inner.values)
+        except DeadlineExceeded:
+            raise
+        except AutopackError as error:
+            return failed(inner, error)
+        except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
+            return bug(inner, error)
+
+
+@task(**policy.READ)
+def recall(looking: Looking) -> None:
+    """Read the numbers of earlier looks."""
+    from autopack.io.health_history import read
+
+    try:
+        looking.before, bad = read(looking.root)
+    except AutopackError as error:
+        looking.parts.append(Part("history", "unknown", error.message, error.next_step))
+        return
+    if bad:
+        words = f"{bad} lines of the history are none; they are passed over"
+        looking.parts.append(Part("history", "look", words))
+
+
+@task(**policy.READ)
+def keep(looking: Looking, written: list[str]) -> None:
+    """Append the numbers of this look to the history."""
+    from autopack.io.health_history import keep as append
+    from autopack.state_files import HEALTH
+
+    append(looking.root, looking.look)
+    written.append(HEALTH)
+
+
+def names(parts: Sequence[Part]) -> list[str]:
+    """Return the numbers that a page draws, in the order of its parts."""
+    return [key for part in parts for key in part.numbers]
