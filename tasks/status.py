@@ -11,7 +11,7 @@ from typing import Any
 from autopack.deadline import Deadline
 from autopack.errors import AutopackError, DeadlineExceeded
 from autopack.health.history import Look
-from autopack.health.parts import Part
+from autopack.health.parts import Part, unknown
 from autopack.report import Report
 from autopack.settings import workspace_root
 from tasks import policy
@@ -58,7 +58,7 @@ def ask(looking: Looking, question: Question) -> None:
     """
     looking.deadline.check(f"asking {question.name}")
     report = _answer(looking, question)
-    looking.parts.append(question.read(report))
+    looking.parts.append(unknown(question.name, report) or question.read(report))
 
 
 def _answer(looking: Looking, question: Question) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from autopack.errors import ExitCode
 from autopack.health.parts import Part, part_of
 from autopack.report import Finding, Report
 
@@ -29,7 +28,7 @@ def counts(report: Report) -> Part:
     words = f"{entries} entries, {unique} unique ids in {len(_ledgers(report))} ledgers"
     made = part_of("counts", _only(report, claims), words, "python -m flows.sot_counts")
     drifts = sum(f.severity != "info" for f in claims)
-    return _with(made, report, drifts=drifts, entries=entries)
+    return _with(made, drifts=drifts, entries=entries)
 
 
 def _ledgers(report: Report) -> list[dict[str, Any]]:
@@ -43,7 +42,7 @@ def index(report: Report) -> Part:
     words = f"{where} is as the ledgers" if not behind else f"{where} is not as the ledgers"
     sync = "python -m flows.sot_sync --db-only --execute"
     made = part_of("index", _only(report, behind), words, sync)
-    return _with(made, report, index_behind=len(behind))
+    return _with(made, index_behind=len(behind))
 
 
 def links(report: Report) -> Part:
@@ -52,7 +51,7 @@ def links(report: Report) -> Part:
     files, total = report.counts.get("files", 0), report.counts.get("links", 0)
     words = f"{total} links in {files} pages, {broken} broken"
     made = part_of("links", report, words, "python -m flows.doc_links --deep")
-    return _with(made, report, broken_links=broken)
+    return _with(made, broken_links=broken)
 
 
 _BROKEN = frozenset({"missing_file", "missing_anchor"})
@@ -70,7 +69,7 @@ def locks(report: Report) -> Part:
     held = report.counts.get("held", 0)
     words = f"{held} of {report.counts.get('locks', 0)} locks held"
     made = part_of("locks", report, words, "python -m flows.locks status")
-    return _with(made, report, locks_held=held)
+    return _with(made, locks_held=held)
 
 
 def tidy(report: Report) -> Part:
@@ -80,7 +79,7 @@ def tidy(report: Report) -> Part:
     made = part_of("tidy", report, words, "python -m flows.tidy --quick --execute")
     if made.state == "good" and planned:
         made = replace(made, state="look", command="python -m flows.tidy --quick --execute")
-    return _with(made, report, moves_to_make=planned, queue_waiting=waiting)
+    return _with(made, moves_to_make=planned, queue_waiting=waiting)
 
 
 def rules(report: Report) -> Part:
@@ -92,7 +91,7 @@ def rules(report: Report) -> Part:
     )
     words = f"{report.counts.get('rules', 0)} active rules{f': {told}' if told else ''}"
     made = part_of("rules", report, words, "python -m flows.failure_rules effect")
-    return _with(made, report, rules=int(report.counts.get("rules", 0)))
+    return _with(made, rules=int(report.counts.get("rules", 0)))
 
 
 def rule_file(report: Report) -> Part:
@@ -101,7 +100,5 @@ def rule_file(report: Report) -> Part:
     return part_of("rule file", report, words, "python -m flows.failure_rules lint")
 
 
-def _with(part: Part, report: Report, **numbers: float) -> Part:
-    """Return a part with its numbers, if the capability could be asked."""
-    failed = report.exit_code > ExitCode.FINDINGS
-    return part if failed else replace(part, numbers=numbers)
+def _with(part: Part, **numbers: float) -> Part:
+    return replace(part, numbers=numbers)

@@ -107,24 +107,25 @@ def test_the_readme_has_commands_a_newcomer_needs():
         assert any(text.startswith(needed) for text in shown), f"README.md never says `{needed}`"
 
 
-@pytest.mark.parametrize(
-    "command",
-    readme_commands() or [markdown.Command(1, "no README.md, or no command in it", exits=-1)],
-    ids=lambda command: f"line {command.line}: {command.text}",
-)
-def test_readme_command(command, repository_copy, request):
-    text = checked(command.text)
-    for placeholder, fixture in PLACEHOLDERS.items():
-        if placeholder in text:
-            text = text.replace(placeholder, shlex.quote(str(request.getfixturevalue(fixture))))
+def test_readme_commands_run_in_their_order(repository_copy, request):
+    """One test, so that no worker of the suite runs a command before those above it."""
+    commands = readme_commands()
+    assert commands, "README.md has no commands"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = run_bounded(
-        ["bash", "-euo", "pipefail", "-c", text],
-        cwd=repository_copy,
-        env=clean_environment(PATH=path, PYTHONPATH=None, VIRTUAL_ENV=sys.prefix),
-        seconds=180,
-    )
-    assert done.returncode == command.exits, f"{text}\n{done.stdout}\n{done.stderr}"
+    for command in commands:
+        text = checked(command.text)
+        for placeholder, fixture in PLACEHOLDERS.items():
+            if placeholder in text:
+                value = shlex.quote(str(request.getfixturevalue(fixture)))
+                text = text.replace(placeholder, value)
+        done = run_bounded(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=repository_copy,
+            env=clean_environment(PATH=path, PYTHONPATH=None, VIRTUAL_ENV=sys.prefix),
+            seconds=180,
+        )
+        where = f"README.md:{command.line}: {text}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == command.exits, where
 
 
 def test_exit_codes_are_the_ones_in_the_code():

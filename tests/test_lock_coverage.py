@@ -47,7 +47,10 @@ BEFORE = {("phase_check", "end"): ("begin", *PHASE, "--execute")}
 """What must have been done before a flow has something to write."""
 MAKERS = {("phase_check", "begin")}
 """Writers that have no dry run: what they write is the product that they are asked for."""
-UNLOCKED = {("locks", "break"): "it takes locks away, so it can wait for none"}
+UNLOCKED = {
+    ("locks", "break"): "it takes locks away, so it can wait for none",
+    ("status", ""): "it looks while others work, and appends under the flock of its own history",
+}
 
 MUTATORS = {
     "autopack/io/replace.py": "under the fence of whoever replaces a page",
@@ -68,6 +71,7 @@ MUTATORS = {
     "autopack/io/move_recovery.py": "under the fence of whoever recovers",
     "autopack/io/move_journal.py": "under the flock of the journal",
     "autopack/io/move_queue.py": "under the fence, and only while the file is as it was read",
+    "autopack/io/health_history.py": "under the flock of the history",
     "tasks/run.py": "a traceback, in a file of its own name",
     "tasks/temporary.py": "the folder of the Prefect server",
 }

@@ -36,10 +36,15 @@ def state_of(findings: Iterable[Finding]) -> State:
     return "bad" if "error" in severities else "look" if "warning" in severities else "good"
 
 
+def unknown(name: str, report: Report) -> Part | None:
+    """Return the part of a run that could not do its job, None of one that did."""
+    if report.exit_code <= ExitCode.FINDINGS:
+        return None
+    return Part(name, "unknown", report.message or report.status)
+
+
 def part_of(name: str, report: Report, words: str, command: str) -> Part:
-    """Return the part that a report's findings make; a run that failed is told by its message."""
-    if report.exit_code > ExitCode.FINDINGS:
-        return Part(name, "unknown", report.message or report.status, command)
+    """Return the part that the findings of a report make."""
     told = [f for f in report.findings if f.severity != "info"]
     state = state_of(told)
     if not told:

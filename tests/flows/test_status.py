@@ -1,0 +1,68 @@
+"""The health page: every capability asked, nothing changed, each bad line with its command."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from autopack.state_files import HEALTH
+from tests.autopack.sot.counted import true_files
+from tests.support.link_checks import everything
+
+PARTS = ["counts", "index", "navigation", "links", "locks", "tidy", "rules", "rule file", "disk"]
+
+
+@pytest.fixture
+def status(run_flow):
+    def run(root, *flags, form="--json"):
+        return run_flow("status", "--workspace", root, "--engine", "direct", *flags, form)
+
+    return run
+
+
+def states(done) -> dict[str, str]:
+    return {part["name"]: part["state"] for part in done.report["parts"]}
+
+
+def test_every_capability_has_a_line_and_nothing_is_changed(make_workspace, status) -> None:
+    root = make_workspace(true_files())
+    before = everything(root)
+    done = status(root)
+    assert set(PARTS) <= states(done).keys()
+    assert states(done)["counts"] == "good"
+    assert everything(root) == before
+
+
+def test_a_bad_line_has_its_command_and_makes_the_exit_code_1(make_workspace, status) -> None:
+    files = true_files()
+    files["README.md"] += b"\nSee [it](docs/NOWHERE.md).\n"
+    done = status(make_workspace(files))
+    assert done.returncode == 1
+    assert states(done)["navigation"] == "bad"
+    bad = next(part for part in done.report["parts"] if part["name"] == "navigation")
+    assert "docs/NOWHERE.md" in bad["words"]
+    assert bad["command"].startswith("python -m flows.")
+
+
+def test_a_capability_that_fails_does_not_hide_the_others(make_workspace, status) -> None:
+    root = make_workspace(true_files())
+    (root / "config").mkdir(exist_ok=True)
+    (root / "config/tidy.yaml").write_text("nonsense: [")
+    done = status(root)
+    assert states(done)["tidy"] == "unknown"
+    assert states(done)["counts"] == "good"
+    assert done.returncode == 1
+
+
+def test_looks_that_are_kept_are_drawn(make_workspace, status) -> None:
+    root = make_workspace(true_files())
+    for _ in range(2):
+        assert status(root, "--execute").report["writes"]["files"] == [HEALTH]
+    assert len((root / HEALTH).read_text().splitlines()) == 2
+    page = status(root, form="--html")
+    assert "Claims that are not true" in page.stdout
+    assert not re.search(r"""(?:src|href)=["']https?:""", page.stdout)
+    lines = [json.loads(line) for line in (root / HEALTH).read_text().splitlines()]
+    assert lines[0]["numbers"]["drifts"] == 0
