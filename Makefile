@@ -23,7 +23,7 @@ SERVER := env PREFECT_SERVER_ANALYTICS_ENABLED=false \
 PIN := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
 
-.PHONY: help demo test check bench soak serve down fmt lock
+.PHONY: help demo test check bench soak serve down docs fmt lock
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,10 @@ serve: $(READY) ## Serve every deployment until Ctrl-C, on a Prefect server star
 
 down: $(READY) ## Stop the Prefect server that `make serve` started
 	$(SERVER) stop
+
+docs: $(READY) ## Build the documentation as a site, into site/
+	$(PY) -m deployments.reference
+	$(PY) -m zensical build --strict
 
 fmt: $(READY) ## Format, and mend what the linter can mend
 	$(PY) -m ruff format
