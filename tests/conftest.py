@@ -19,7 +19,7 @@ from tests.support.process import Finished, run_bounded
 
 pytest_plugins = [
     f"tests.support.{name}"
-    for name in ("prefect_fixtures", "qdrant_fixtures")
+    for name in ("prefect_fixtures", "qdrant_fixtures", "console")
     if (session.REPOSITORY / "tests" / "support" / f"{name}.py").is_file()
 ]
 

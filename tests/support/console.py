@@ -1,0 +1,199 @@
+"""The Prefect UI in a real browser: a served checkout, and what an operator clicks there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tasks import api
+from tests.support import guards
+from tests.support.process import stop
+from tests.support.session import REPOSITORY
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_S = 120.0
+
+
+def browser() -> str | None:
+    """Return the system's Chromium, None where there is none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@dataclass(frozen=True)
+class Console:
+    """A served checkout and a page of its UI."""
+
+    url: str
+    page: Page
+    pictures: Path | None
+
+    def ask(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the JSON answer of one API call."""
+        until = time.monotonic() + 30
+        status, answer = api.call(f"{self.url}/api", path, until, dict(body))
+        assert status < 300, (status, answer)
+        return answer
+
+    def deployment(self, name: str) -> str:
+        """Return the id of a served deployment."""
+        found = self.ask("/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
+        return str(found[0]["id"])
+
+    def open_form(self, deployment: str, workspace: Path) -> None:
+        """Open a deployment's form, as the button Run does, and type the workspace."""
+        self.page.goto(f"{self.url}/deployments/deployment/{self.deployment(deployment)}/run")
+        self.page.wait_for_function("document.querySelector('textarea')?.value")
+        self.page.wait_for_load_state("networkidle")
+        self.after("workspace", "textarea").fill(str(workspace))
+
+    def after(self, name: str, tag: str) -> Any:
+        """Return the first element of this kind behind a parameter's name."""
+        label = self.page.locator("label", has_text=f"{name} (Optional)").first
+        return label.locator(f"xpath=following::{tag}[1]")
+
+    def switch(self, name: str) -> None:
+        """Flip a parameter's switch."""
+        self.after(name, "input[@type='checkbox']").locator("xpath=..").click()
+
+    def submit(self) -> str:
+        """Submit the form; return the id of the flow run."""
+        before = {run["id"] for run in self.runs()}
+        self.page.get_by_role("button", name="Submit").click()
+        self.page.wait_for_url("**/deployments/deployment/*?tab=Runs")
+        return str(next(run["id"] for run in self.runs() if run["id"] not in before))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the newest flow runs that somebody asked for."""
+        wanted = {"sort": "EXPECTED_START_TIME_DESC", "limit": 50}
+        return [run for run in self.ask("/flow_runs/filter", wanted) if not run["auto_scheduled"]]
+
+    def wait(self, run: str, *states: str) -> dict[str, Any]:
+        """Return a flow run once it is in one of these states."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            found: dict[str, Any] = self.ask(
+                "/flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}}
+            )[0]
+            if found["state_type"] in states:
+                return found
+            time.sleep(0.2)
+        raise AssertionError(f"{run} is {found['state_type']}: {found['state']}")
+
+    def open_run(self, run: str, picture: str = "") -> None:
+        """Open a flow run's page."""
+        self.page.goto(f"{self.url}/runs/flow-run/{run}")
+        self.page.get_by_text("Artifacts", exact=True).first.wait_for()
+        self.picture(picture)
+
+    def artifact(self, run: str, picture: str = "") -> str:
+        """Click on a run's first artifact; return what the page says."""
+        self.open_run(run)
+        self.page.get_by_text("Artifacts", exact=True).first.click()
+        self.page.locator("a[href*='/artifacts/artifact/']").first.click()
+        self.page.locator("h1").first.wait_for()
+        self.picture(picture)
+        return self.page.inner_text("body")
+
+    def resume(self, run: str, answers: Mapping[str, str], picture: str = "") -> None:
+        """Fill in the form of a paused run, and resume it."""
+        self.open_run(run)
+        self.page.get_by_role("button", name="Resume").first.click()
+        dialog = self.page.get_by_role("dialog")
+        for name, typed in answers.items():
+            label = dialog.get_by_text(name, exact=False).first
+            label.locator("xpath=following::textarea[1]").fill(typed)
+        self.picture(picture)
+        dialog.get_by_role("button", name="Submit").click()
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the page for the documentation, where that was asked for."""
+        if name and self.pictures:
+            self.page.wait_for_timeout(1000)
+            self.page.screenshot(path=str(self.pictures / f"{name}.png"))
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve this checkout's deployments on a server of their own; give the address of its UI."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    env = {
+        **os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_API_PORT": str(port), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"), "QDRANT_HOST": "embedded",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE":
+            "prefect.server.concurrency.lease_storage.filesystem",
+    }  # fmt: skip
+    with (folder / "server.log").open("w+") as log, _child(env, log, "prefect", "server", "start"):
+        _until(lambda: _answers(url), folder / "server.log")
+        limits = [sys.executable, "-m", "deployments.limits"]
+        subprocess.run(limits, cwd=REPOSITORY, env=env, check=True, capture_output=True)
+        with _child(env, log, "deployments.serve"):
+            _until(lambda: _deployed(url), folder / "server.log")
+            yield url
+
+
+@contextmanager
+def _child(env: Mapping[str, str], log: Any, *words: str) -> Iterator[None]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=REPOSITORY, env=dict(env), stdout=log, stderr=log,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        stop(child, signal.SIGINT)
+
+
+def _until(ready: Any, log: Path) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not ready():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.3)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return api.call(f"{url}/api", "/health", time.monotonic() + 1)[0] == 200
+    except api.NoAnswer:
+        return False
+
+
+def _deployed(url: str) -> bool:
+    status, count = api.call(f"{url}/api", "/deployments/count", time.monotonic() + 10, {})
+    return status == 200 and count > 0
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Give the UI of this checkout's deployments; `AUTOPACK_PICTURES` keeps screenshots there."""
+    program = browser()
+    if program is None:
+        pytest.skip("no Chromium on this machine: install chromium to run the browser's tests")
+    from playwright.sync_api import sync_playwright
+
+    if pictures := os.environ.get("AUTOPACK_PICTURES"):
+        guards.allow(pictures)
+    with served(tmp_path_factory.mktemp("console")) as url, sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_S / 3 * 1000)
+        yield Console(url, page, Path(pictures) if pictures else None)
+        chromium.close()
