@@ -14,6 +14,7 @@ from autopack.globs import any_of
 RUNS = ".autonomous_runs"
 LOCKS = f"{RUNS}/.locks"
 AUDIT = f"{RUNS}/audit.jsonl"
+AUDIT_HEADS = f"{RUNS}/audit_heads.jsonl"
 INDEXES = f"{RUNS}/_index"
 REPORTS = f"{RUNS}/reports"
 TIDY = f"{RUNS}/tidy"
@@ -65,6 +66,7 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile("**/*.sqlite3-*", "a database's journal"),
     StateFile(LOCKS, "the locks"),
     StateFile(AUDIT, "the audit chain"),
+    StateFile(AUDIT_HEADS, "the signed heads of the audit chain"),
     StateFile(INDEXES, "the embedded vectors, snapshots and caches"),
     StateFile(REPORTS, "reports"),
     StateFile(RULES, "the identity of the checkout, and the hits of rules"),

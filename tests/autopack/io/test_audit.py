@@ -15,6 +15,7 @@ import pytest
 from autopack.errors import Busy, Unreachable
 from autopack.io.audit import AUDIT_FILE, BadRecord, append, verify
 
+LINK = "broken link: prev is not the line before"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -49,19 +50,19 @@ def test_no_file_is_a_good_chain(tmp_path: Path) -> None:
 
 def test_a_changed_record_breaks_the_next_link(chain: Path) -> None:
     chain.write_bytes(chain.read_bytes().replace(b'"n":1', b'"n":9'))
-    assert verify(chain) == BadRecord(3, "tampered", "broken link: prev is not the line before")
+    assert verify(chain) == BadRecord(3, "tampered", LINK, seq=3)
 
 
 def test_a_removed_record_is_a_broken_link(chain: Path) -> None:
     first, _, third = lines(chain)
     chain.write_bytes(first + b"\n" + third + b"\n")
-    assert verify(chain) == BadRecord(2, "tampered", "broken link: prev is not the line before")
+    assert verify(chain) == BadRecord(2, "tampered", LINK, seq=2)
 
 
 def test_bad_json_in_the_middle_is_tampering(chain: Path) -> None:
     first, _, third = lines(chain)
     chain.write_bytes(first + b"\nnonsense\n" + third + b"\n")
-    assert verify(chain) == BadRecord(2, "tampered", "bad JSON")
+    assert verify(chain) == BadRecord(2, "tampered", "bad JSON", seq=2)
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 7))
@@ -79,7 +80,7 @@ def test_a_torn_tail_is_kept_named_and_chained_on(chain: Path, cut: int) -> None
     whole = cut == 1
     assert last["seq"] == (4 if whole else 3)
     again = verify(chain)
-    assert again is None if whole else again == BadRecord(3, "torn", torn.why)
+    assert again is None if whole else again == BadRecord(3, "torn", torn.why, seq=3)
     append(chain.parents[1], {"n": "later"})
     assert "after_torn_tail" not in json.loads(lines(chain)[-1])
 
