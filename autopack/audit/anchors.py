@@ -61,14 +61,13 @@ def _what(bad: BadRecord) -> tuple[int, str]:
 
 
 def compare(path: str, chain: Chain, anchors: Sequence[Anchor]) -> list[Finding]:
-    """Return what heads from elsewhere show of a chain: a cut, a rewriting, or an open tail."""
+    """Return what heads from elsewhere show of a chain: that it was cut, or written anew."""
     ours = [anchor for anchor in anchors if not anchor.fork]
     end = chain.head.seq if chain.head else 0
     return [
         *_lost(path, [anchor for anchor in ours if anchor.head.seq > end], end),
         *_other(path, chain, [anchor for anchor in ours if anchor.head.seq <= end]),
         *_forked(path, [anchor for anchor in anchors if anchor.fork and not holds(chain, anchor)]),
-        *_open(path, end, [anchor.head.seq for anchor in anchors if holds(chain, anchor)]),
     ]
 
 
@@ -126,15 +125,20 @@ def _forked(path: str, forks: Sequence[Anchor]) -> list[Finding]:
     return [Finding("chain_forked", "warning", path, None, line)]
 
 
-def _open(path: str, end: int, held: Iterable[int]) -> list[Finding]:
-    """Say up to where the end of the chain is proven."""
-    proven = max(held, default=0)
-    if proven >= end:
+def proven(chain: Chain, anchors: Iterable[Anchor]) -> int:
+    """Return the number of the newest record that a head from elsewhere still holds, or 0."""
+    return max((anchor.head.seq for anchor in anchors if holds(chain, anchor)), default=0)
+
+
+def open_tail(path: str, chain: Chain, anchors: Sequence[Anchor]) -> list[Finding]:
+    """Say which of the newest records nobody could vouch for."""
+    end, upto = chain.head.seq if chain.head else 0, proven(chain, anchors)
+    if upto >= end:
         return []
-    if proven == 0:
+    if upto == 0:
         line = "the tail cannot be proven: no head from elsewhere could be compared"
         return [Finding("tail_open", "warning", path, None, line, _KEEP)]
-    line = f"records after {proven} are newer than every head that was compared"
+    line = f"the records after {upto} are newer than every head that was compared"
     return [Finding("tail_newer", "info", path, None, line)]
 
 

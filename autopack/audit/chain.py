@@ -90,9 +90,15 @@ def split(data: bytes) -> tuple[list[bytes], bool]:
     return (lines[:-1] if ended else lines), ended
 
 
-def read(data: bytes) -> Chain:
-    """Return what a chain says; every record's digest is there, also behind a bad line."""
-    walk = _Walk(*split(data))
+def read(data: bytes, after: Head | None = None, *, exact: bool = True) -> Chain:
+    """Return what a chain says; every record's digest is there, also behind a bad line.
+
+    `after` is what stood before the first line, for a part of a chain. `exact` says that each line
+    is in the form that `encode` gives it.
+    """
+    walk = _Walk(*split(data), exact)
+    if after:
+        walk.seq, walk.prev = after.seq, after.sha256
     for number in range(1, len(walk.lines) + 1):
         walk.take(number)
     genesis = digest(walk.lines[0]) if walk.lines else None
@@ -105,6 +111,7 @@ class _Walk:
 
     lines: list[bytes]
     ended: bool
+    exact: bool
     heads: dict[int, str] = field(default_factory=dict)
     tampered: BadRecord | None = None
     torn: BadRecord | None = None
@@ -132,7 +139,7 @@ class _Walk:
             self._tamper(number, "broken link: prev is not the line before")
         elif record["seq"] != self.seq + 1:
             self._tamper(number, f"record number {record['seq']} follows {self.seq}")
-        elif encode(record) != line:
+        elif self.exact and encode(record) != line:
             self._tamper(number, "the line is not written as records are")
         elif last and not self.ended:
             self._tear(number, "the line has no end")

@@ -221,6 +221,20 @@ def _unreadable(path: Path, error: OSError) -> Unreachable:
     )
 
 
+def first_line(root: Path) -> bytes:
+    """Return the first line of a workspace's chain, by which it is told from other chains.
+
+    Raises:
+        Unreachable: It cannot be read.
+    """
+    path = root / AUDIT_FILE
+    try:
+        with os.fdopen(_opened(path, os.O_RDONLY), "rb") as file:
+            return file.readline().removesuffix(b"\n")
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
 def records(root: Path, about: str = "") -> Iterator[dict[str, Any]]:
     """Yield the readable records of a workspace's chain whose line holds a text, oldest first.
 
