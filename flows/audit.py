@@ -65,7 +65,7 @@ def _verify(
         report.findings += steps.read_signed(auditing, trusted)
         report.findings += steps.read_database(auditing)
         for name in copies:
-            report.findings += exports.check_copy(auditing, name)
+            report.findings += exports.check_copy(auditing, name, trusted)
     with report.step("compare"):
         report.findings += steps.compare_heads(auditing)
     with report.step("check-journals"):

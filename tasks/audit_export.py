@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from autopack.audit.anchors import Anchor
-from autopack.audit.export import check, export
+from autopack.audit.export import check, export, signed_in
 from autopack.report import Finding
 from tasks import policy
 from tasks.audit_session import Auditing
@@ -35,14 +37,27 @@ def _shown(root: Path, path: Path) -> str:
 
 
 @task(**policy.READ)
-def check_copy(auditing: Auditing, name: str) -> list[Finding]:
+def check_copy(auditing: Auditing, name: str, trusted: Sequence[str]) -> list[Finding]:
     """Check an earlier export, and let its head stand for the chain."""
     from autopack.io import audit_exports
 
     data, manifest = audit_exports.read(Path(name).expanduser())
     copy, why = check(data, manifest)
+    why = why or _why_not_signed(manifest, trusted)
     if why is not None:
         return [Finding("copy_tampered", "error", name, None, f"the copy is not whole: {why}")]
     assert copy.head
     auditing.anchors.setdefault("copies", []).append(Anchor(copy.head, f"the copy {name}"))
     return []
+
+
+def _why_not_signed(manifest: Any, trusted: Sequence[str]) -> str | None:
+    """Return what is wrong with the signature of a manifest; without trusted keys it needs none."""
+    from autopack.io import audit_heads
+
+    signed = signed_in(manifest)
+    if signed and not audit_heads.genuine(signed):
+        return "the signature of its manifest is not one of its key"
+    if trusted and (signed is None or signed.key not in trusted):
+        return "its manifest is not signed by a trusted key"
+    return None

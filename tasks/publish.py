@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 500
 """The rows of a table artifact: Prefect stores it whole and the UI shows it whole."""
 
-_ANCHOR_S = (1.0, 5.0)
-"""Seconds for keeping the head elsewhere: at least, though the deadline is near, and at most."""
+_ANCHOR_S = 3.0
+"""Seconds, at most, for keeping the head of the audit chain elsewhere."""
 
 
 def publish(run: Run, report: Report) -> None:
@@ -104,8 +104,9 @@ def _anchor(run: Run, report: Report, where: Appended) -> None:
     from autopack.deadline import Deadline
     from autopack.io.audit_anchor import anchor
 
-    left = Deadline.after(max(_ANCHOR_S[0], min(_ANCHOR_S[1], run.left())))
-    kept = anchor(run.workspace, where, run.anchor, key=key, deadline=left)
+    left = run.left()
+    wait = Deadline.after(max(0.2, min(_ANCHOR_S, left)))
+    kept = anchor(run.workspace, where, run.anchor if left else None, key=key, deadline=wait)
     report.extra["audit"] = kept.as_json()
     for error in kept.problems:
         _warn(report, "head_not_kept", error.message, error.next_step)

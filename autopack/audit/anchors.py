@@ -14,7 +14,7 @@ from autopack.audit.chain import BadRecord, Chain, Head
 from autopack.errors import UsageError
 from autopack.report import Finding
 
-_HEAD = re.compile(r"(\d{1,15}):([0-9a-f]{64})")
+_HEAD = re.compile(r"([1-9]\d{0,14}):([0-9a-f]{64})")
 ASK = "find out who changed it; an older copy may hold the records: python -m flows.audit heads"
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from autopack.audit import chain
 from autopack.audit.chain import FIRST, Chain, Head
-from autopack.audit.signed import SignedHead, head_in
+from autopack.audit.signed import SCHEMA as HEAD_SCHEMA
+from autopack.audit.signed import SignedHead, head_in, signed_head
 from autopack.errors import UsageError
 
 SCHEMA = "autopack.audit.export/1"
@@ -76,11 +78,11 @@ def export(data: bytes, since: str | None) -> Export | None:
     )
 
 
-def _from(since: str | None) -> Any:
+def _from(since: str | None) -> Callable[[Mapping[str, Any]], bool]:
     if since is None:
         return lambda _record: True
     if since.isdecimal():
-        return lambda record: record["seq"] >= int(since)
+        return lambda record: bool(record["seq"] >= int(since))
     moment = _moment(since)
     if moment is None:
         raise UsageError(
@@ -91,8 +93,6 @@ def _from(since: str | None) -> Any:
 
 
 def _moment(text: str) -> datetime | None:
-    from datetime import UTC
-
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -113,6 +113,12 @@ def check(data: bytes, manifest: Any) -> tuple[Chain, str | None]:
     if sha256(data).hexdigest() != manifest.get("sha256"):
         return copy, "its bytes are not those that the manifest names"
     return copy, None
+
+
+def signed_in(manifest: Any) -> SignedHead | None:
+    """Return the signed head of a manifest, or None where it is not signed."""
+    said = manifest if isinstance(manifest, dict) else {}
+    return signed_head({**said, "schema": HEAD_SCHEMA})
 
 
 def head_or_start(manifest: Any, name: str) -> Head | None:
