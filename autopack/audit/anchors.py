@@ -131,9 +131,9 @@ def proven(chain: Chain, anchors: Iterable[Anchor]) -> int:
 
 
 def open_tail(path: str, chain: Chain, anchors: Sequence[Anchor]) -> list[Finding]:
-    """Say which of the newest records nobody could vouch for."""
+    """Say which of the newest records nobody could vouch for; a head that differs says more."""
     end, upto = chain.head.seq if chain.head else 0, proven(chain, anchors)
-    if upto >= end:
+    if upto >= end or any(not (anchor.fork or holds(chain, anchor)) for anchor in anchors):
         return []
     if upto == 0:
         line = "the tail cannot be proven: no head from elsewhere could be compared"

@@ -17,17 +17,15 @@ def linked(records: Sequence[dict[str, Any]]) -> bytes:
     """Return a chain of these records as the program would have written it."""
     prev, lines = FIRST, []
     for seq, record in enumerate(records, start=1):
-        line = chain.encode(
-            {"seq": seq, "time": "2026-01-31T00:00:00.000+00:00", **record, "prev": prev}
-        )
+        line = chain.encode({"seq": seq, "time": TIME, **record, "prev": prev})
         prev = chain.digest(line)
         lines.append(line + b"\n")
     return b"".join(lines)
 
 
 def members(line: bytes) -> dict[str, Any]:
-    """Return what a record says besides what the chain adds."""
-    return {k: v for k, v in json.loads(line).items() if k not in chain.RESERVED}
+    """Return what a record says, and when, besides its links."""
+    return {k: v for k, v in json.loads(line).items() if k not in {"seq", "prev"}}
 
 
 def lines(data: bytes) -> list[bytes]:

@@ -117,7 +117,9 @@ def test_a_copy_may_go_another_way_and_is_no_error() -> None:
     assert proven(read(ours), same) == 3
 
 
-@pytest.mark.parametrize
+@pytest.mark.parametrize(
+    "text", ["", "3", "3:", f"0:{'a' * 64}", f"-1:{'a' * 64}", f"3:{'g' * 64}"]
+)
 def test_what_is_no_head_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is no SEQ:SHA256"):
         head_of(text)
