@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autopack.audit import chain
 from autopack.audit.anchors import Anchor, compare, head_of, judge, open_tail
@@ -18,6 +19,9 @@ from tasks import policy
 from tasks.audit_session import Auditing
 from tasks.engine import task
 from tasks.run import current
+
+if TYPE_CHECKING:
+    from autopack.io.audit_rows import Row
 
 JOURNAL = "journal.jsonl"
 
@@ -110,36 +114,47 @@ def _strangers(keys: Iterable[str]) -> list[Finding]:
 
 @task(**policy.READ)
 def read_database(auditing: Auditing) -> list[Finding]:
-    """Read the heads that the database keeps of this chain."""
-    from autopack.io import audit_heads, audit_rows
+    """Read the heads that the database keeps: of this chain, and of the journals of runs."""
+    from autopack.io import audit_rows
     from autopack.io.database import Database
-    from autopack.io.git import checkout_id
 
     database = Database(auditing.target, auditing.deadline)
     try:
-        rows = audit_rows.read(database)
+        rows, runs = audit_rows.read(database), audit_rows.read_runs(database)
     finally:
         database.close()
-    here, shown = checkout_id(auditing.root), auditing.target.shown
-    ours = [row for row in rows if row.checkout == here]
-    copies = [row for row in rows if row.checkout != here and row.genesis == auditing.chain.genesis]
-    source = f"the database {shown}"
+    source = f"the database {auditing.target.shown}"
+    auditing.runs = {run: Anchor(head, source) for run, head in runs.items()}
+    ours, copies = _of_this_chain(auditing, rows)
     auditing.anchors["database"] = [
         *(Anchor(row.head, source, row.at) for row in ours),
         *(Anchor(row.head, source, row.at, fork=True) for row in copies),
     ]
-    forged = [
+    strange = 0 if ours or copies else len(rows)
+    return [*_forged(auditing.target.shown, ours), *_others(auditing.target.shown, strange)]
+
+
+def _of_this_chain(auditing: Auditing, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of this checkout, and those of others whose chain began as this one did."""
+    from autopack.io.git import checkout_id
+
+    here, genesis = checkout_id(auditing.root), auditing.chain.genesis
+    others = [row for row in rows if row.checkout != here and row.genesis == genesis]
+    return [row for row in rows if row.checkout == here], others
+
+
+def _forged(shown: str, rows: Sequence[Row]) -> list[Finding]:
+    from autopack.io import audit_heads
+
+    signed = [SignedHead(row.head, row.at, row.key, row.signature or "") for row in rows if row.key]
+    return [
         Finding(
             "head_forged", "error", shown, None,
-            f"the row of record {row.head.seq} has a signature that is not one of its key",
+            f"the row of record {one.head.seq} has a signature that is not one of its key",
         )
-        for row in ours
-        if row.key and not audit_heads.genuine(
-            SignedHead(row.head, row.at, row.key, row.signature or "")
-        )
+        for one in signed
+        if not audit_heads.genuine(one)
     ]  # fmt: skip
-    strange = len(rows) - len(ours) - len(copies)
-    return [*forged, *(_others(shown, strange) if not (ours or copies) else [])]
 
 
 def _others(shown: str, count: int) -> list[Finding]:
@@ -196,11 +211,11 @@ def compare_heads(auditing: Auditing) -> list[Finding]:
 
 @task(**policy.READ)
 def check_journals(auditing: Auditing) -> list[Finding]:
-    """Check the journal of every storage run, and that it goes as far as the chain says."""
+    """Check the journal of every storage run, and that it goes as far as others say."""
     from autopack.io import audit
 
-    pinned = _pinned(auditing)
     there = {path.parent.name for path in (auditing.root / STORAGE).glob(f"*/{JOURNAL}")}
+    pinned = _pinned(auditing, there)
     found: list[Finding] = []
     for run in sorted(there | pinned.keys()):
         auditing.deadline.check("checking journals")
@@ -211,8 +226,11 @@ def check_journals(auditing: Auditing) -> list[Finding]:
     return found
 
 
-def _pinned(auditing: Auditing) -> dict[str, list[Anchor]]:
-    """Return the heads of journals that records of the chain name, by run."""
+def _pinned(auditing: Auditing, there: set[str]) -> dict[str, list[Anchor]]:
+    """Return the heads of journals that the chain and the database name, by run.
+
+    A database beside the workspace may keep runs of other checkouts: those are not missed here.
+    """
     pinned: dict[str, list[Anchor]] = {}
     for record in chain.records(auditing.data):
         journal = record.get("journal")
@@ -220,6 +238,9 @@ def _pinned(auditing: Auditing) -> dict[str, list[Anchor]]:
         if head and isinstance(journal, dict) and _is_name(journal.get("run")):
             source = f"record {record['seq']} of the audit chain"
             pinned.setdefault(journal["run"], []).append(Anchor(head, source))
+    for run, anchor in auditing.runs.items():
+        if _is_name(run) and (auditing.alone or run in there):
+            pinned.setdefault(run, []).append(anchor)
     return pinned
 
 

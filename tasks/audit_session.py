@@ -23,7 +23,13 @@ class Auditing:
         self.chain = Chain({}, None, None, None)
         self.signed: list[tuple[int, SignedHead]] = []
         self.anchors: dict[str, list[Anchor]] = {}
+        self.runs: dict[str, Anchor] = {}
         self.journals = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether the database is a file of this workspace, so that nobody else writes to it."""
+        return self.target.url.startswith(f"sqlite:///{self.root}/")
 
     def heads(self) -> list[Anchor]:
         """Return the heads from everywhere."""

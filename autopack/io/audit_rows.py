@@ -31,6 +31,9 @@ heads = sa.Table(
     sa.Column("signature", sa.Text),
 )
 
+runs = sa.table("storage_runs", sa.column("run"), sa.column("seq"), sa.column("head"))
+"""What is read here of the table of storage runs: how far the journal of each has come."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -64,6 +67,17 @@ def read(database: Database) -> Sequence[Row]:
             return ()
         rows = cx.execute(sa.select(heads).order_by(heads.c.seq)).mappings()
         return [_row(row) for row in rows]
+
+
+def read_runs(database: Database) -> dict[str, Head]:
+    """Return the head of the journal of each storage run; without the table there are none."""
+    if database.missing():
+        return {}
+    with database.reading() as cx:
+        if not sa.inspect(cx).has_table(runs.name):
+            return {}
+        rows = cx.execute(sa.select(runs.c.run, runs.c.seq, runs.c.head).where(runs.c.seq > 0))
+        return {row.run: Head(row.seq, row.head) for row in rows}
 
 
 def _columns(row: Row) -> dict[str, Any]:

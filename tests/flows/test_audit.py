@@ -290,6 +290,34 @@ def test_a_journal_that_is_gone_is_found(root: Path, ran) -> None:
     assert (done.returncode, codes(done)) == (1, {("error", "chain_cut")})
 
 
+def pin_in(database: Path, run: str, seq: int, head: str) -> None:
+    """Keep the head of a run's journal as the storage flows do."""
+    with sqlite3.connect(database) as cx:
+        cx.execute("CREATE TABLE IF NOT EXISTS storage_runs (run TEXT, seq BIGINT, head TEXT)")
+        cx.execute("INSERT INTO storage_runs VALUES (?, ?, ?)", (run, seq, head))
+
+
+def test_a_journal_is_held_to_what_the_database_says_of_its_run(root: Path, ran, tmp_path) -> None:
+    data = linked([{"step": n} for n in range(3)])
+    path = root / STORAGE / "run-1" / "journal.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    ending(root, anchored=True)
+    elsewhere = tmp_path / "shared.db"
+    shutil.copy(root / HEADS, elsewhere)
+    for database in (root / HEADS, elsewhere):
+        pin_in(database, "run-1", 3, chain.read(data).heads[3])
+    shared = ("--database-url", f"sqlite:////{elsewhere}")
+    assert [ran("verify", *which).returncode for which in ((), shared)] == [0, 0]
+    path.write_bytes(b"".join(audits.lines(data)[:2]))
+    for which in ((), shared):
+        done = ran("verify", *which)
+        assert (done.returncode, codes(done)) == (1, {("error", "chain_cut")})
+    path.unlink()
+    assert codes(ran("verify")) == {("error", "chain_cut")}
+    assert codes(ran("verify", *shared)) == set(), "it may be the run of another checkout"
+
+
 @pytest.mark.parametrize("run", ["../../docs", "a/b", "", ".", 7, None, "x\0y"])
 def test_a_record_cannot_send_the_reader_elsewhere(root: Path, ran, run) -> None:
     audit.append(root, {"journal": {"run": run, "seq": 1, "sha256": "a" * 64}})
