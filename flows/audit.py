@@ -145,24 +145,27 @@ def audit_export(
     kept. With AUTOPACK_AUDIT_KEY the manifest is signed.
 
     Args:
-        out: The file to write, or a folder, where it is named after its records.
+        out: The file to write, or a folder (a slash behind it makes one), where the file is named
+            after its records.
         workspace: The checkout whose chain is exported.
         since: Start with this record's number, or with the first record of a day (2026-01-31) or
-            moment. Without it the whole chain.
+            moment; last goes on behind the newest export in the folder, which is verified as well.
+            Without it the whole chain.
         database_url: Where heads are kept. postgresql://user:password@host/name or
             sqlite:///file.db. Without it DATABASE_URL, else autopack.db in the workspace.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.
 
     Examples:
         python -m flows.audit export --out audit-copy.jsonl
-        python -m flows.audit export --out /srv/audit --since 2026-01-01
+        python -m flows.audit export --out /srv/audit/ --since last
     """
     report = draft(Report("audit-export"))
     auditing = Auditing(workspace, database_url, Deadline.after(max_seconds))
-    _verify(report, auditing, steps.trusted(auditing, ()), ())
+    start, before = exports.go_on(out, since)
+    _verify(report, auditing, steps.trusted(auditing, ()), before)
     if report.settle().exit_code == 0:
         with report.step("write-export"):
-            done = exports.write_export(auditing, out, since, report.writes.files)
+            done = exports.write_export(auditing, out, start, report.writes.files)
         report.body += f"\n{done}"
     return report.settle()
 

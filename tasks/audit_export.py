@@ -13,6 +13,20 @@ from tasks import policy
 from tasks.audit_session import Auditing
 from tasks.engine import task
 
+LAST = "last"
+"""For `since`: what the newest export in the folder does not hold yet."""
+
+
+@task(**policy.READ)
+def go_on(out: str, since: str | None) -> tuple[str | None, list[str]]:
+    """Return where to start, and the export that is gone on from, which the chain must hold."""
+    from autopack.io import audit_exports
+
+    before = audit_exports.newest(out) if since == LAST else None
+    if before is None:
+        return None if since == LAST else since, []
+    return str(before[1] + 1), [str(before[0])]
+
 
 @task(**policy.ONCE)
 def write_export(auditing: Auditing, out: str, since: str | None, written: list[str]) -> str:
@@ -23,7 +37,7 @@ def write_export(auditing: Auditing, out: str, since: str | None, written: list[
     if made is None:
         return "no record to export"
     signed = audit_heads.sign(made.head, auditing.key) if auditing.key else None
-    path = audit_exports.place(Path(out).expanduser(), made)
+    path = audit_exports.place(out, made)
     auditing.deadline.check("writing the export")
     files = audit_exports.keep(path, made, made.manifest(signed))
     written += [_shown(auditing.root, file) for file in files]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,21 @@ from autopack.io.replace import replace_file
 MANIFEST = ".manifest.json"
 
 
-def place(out: Path, made: Export) -> Path:
-    """Return where an export goes: a folder gets a file named after its records."""
-    return out / made.name if out.is_dir() else out
+def place(out: str, made: Export) -> Path:
+    """Return where an export goes: a folder, or a name with a slash behind, gets a named file."""
+    path = Path(out).expanduser()
+    return path / made.name if out.endswith("/") or path.is_dir() else path
+
+
+def newest(out: str) -> tuple[Path, int] | None:
+    """Return the export in a folder that goes furthest, and its last record's number."""
+    paths = Path(out).expanduser().glob("audit-*.jsonl")
+    ends = {int(match[1]): path for path in paths if (match := _named(path))}
+    return (ends[max(ends)], max(ends)) if ends else None
+
+
+def _named(path: Path) -> re.Match[str] | None:
+    return re.fullmatch(r"audit-\d{8,}-(\d{8,})\.jsonl", path.name)
 
 
 def keep(path: Path, made: Export, manifest: dict[str, Any]) -> list[Path]:

@@ -381,6 +381,28 @@ def test_an_export_to_a_folder_can_be_repeated_and_grows(five: Path, ran, tmp_pa
     assert seen.returncode == 0
 
 
+def test_an_export_goes_on_where_the_last_one_ended(five: Path, ran, tmp_path) -> None:
+    words = ("export", "--out", f"{tmp_path}/kept/", "--since", "last")
+    assert ran(*words).returncode == 0
+    nothing = ran(*words)
+    assert (nothing.returncode, nothing.report["writes"]["files"]) == (0, [])
+    ending(five, anchored=True)
+    [data, _] = ran(*words).report["writes"]["files"]
+    assert data.endswith("audit-00000006-00000006.jsonl")
+
+
+def test_an_export_does_not_go_on_from_a_copy_that_the_chain_denies(five: Path, ran, tmp_path):
+    words = ("export", "--out", f"{tmp_path}/kept/", "--since", "last")
+    assert ran(*words).returncode == 0
+    (five / HEADS).unlink()
+    path = five / AUDIT
+    rows = [audits.members(row) for row in audits.lines(path.read_bytes())]
+    path.write_bytes(linked([*rows[:4], {"flow": "another"}, {"flow": "later"}]))
+    done = ran(*words)
+    assert (done.returncode, codes(done)) == (1, {("error", "chain_rewritten")})
+    assert done.report["writes"]["files"] == []
+
+
 def test_an_export_never_replaces_a_file(five: Path, ran, tmp_path) -> None:
     out = tmp_path / "copy.jsonl"
     out.write_text("mine")
