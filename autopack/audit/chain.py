@@ -16,6 +16,7 @@ from typing import Any, Literal
 FIRST = "0" * 64
 RESERVED = frozenset({"seq", "time", "prev", "after_torn_tail"})
 """Members that the chain itself writes."""
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 
 
 @dataclass(frozen=True, order=True)
@@ -75,7 +76,7 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 def encode(record: Mapping[str, Any]) -> bytes:
     """Return the one form in which a record is written, without the newline."""
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":"), default=str).encode()
+    return _ENCODER.encode(record).encode()
 
 
 def digest(line: bytes) -> str:
