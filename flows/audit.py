@@ -21,7 +21,7 @@ def audit_verify(
     workspace: str = ".",
     head: list[str] | None = None,
     against: list[str] | None = None,
-    copy: list[str] | None = None,
+    exported: list[str] | None = None,
     key: list[str] | None = None,
     database_url: str | None = None,
     strict: bool = False,
@@ -36,7 +36,7 @@ def audit_verify(
         workspace: The checkout whose .autonomous_runs/audit.jsonl is verified.
         head: A head to compare, SEQ:SHA256, as reports and artifacts print it.
         against: A file with a head: a report written with --json, or the manifest of an export.
-        copy: An export to verify with its manifest; its head is then compared as well.
+        exported: An export to verify with its manifest; its head is then compared as well.
         key: A public key, 64 hex digits, whose signed heads are trusted. Without one, and without
             AUTOPACK_AUDIT_KEY, every key is.
         database_url: Where heads are kept. postgresql://user:password@host/name or
@@ -51,7 +51,7 @@ def audit_verify(
     report = draft(Report("audit-verify"))
     auditing = Auditing(workspace, database_url, Deadline.after(max_seconds))
     steps.take_given(auditing, head or (), against or ())
-    _verify(report, auditing, steps.trusted(auditing, key or ()), copy or ())
+    _verify(report, auditing, steps.trusted(auditing, key or ()), exported or ())
     return report.settle(strict)
 
 

@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[bytes, Any]:
     if both[0] is None or both[1] is None:
         gone = path if both[0] is None else path.with_name(path.name + MANIFEST)
         raise Unreachable(
-            f"there is no {gone}", next_step="pass --copy FILE of an export", permanent=True
+            f"there is no {gone}", next_step="pass --exported FILE of an export", permanent=True
         )
     try:
         return both[0], json.loads(both[1])

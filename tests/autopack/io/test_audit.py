@@ -206,7 +206,7 @@ import sys
 from pathlib import Path
 from autopack.io.audit import append
 for n in range(int(sys.argv[2])):
-    append(Path(sys.argv[1]), {"n": n, "pad": "x" * 2000}, max_wait_s=60)
+    append(Path(sys.argv[1]), {"n": n, "pad": "x" * 9000}, max_wait_s=60)
 """
 
 
