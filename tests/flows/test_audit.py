@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from autopack.audit import chain
-from autopack.io import signing
+from autopack.io import audit, signing
 from autopack.state_files import AUDIT, AUDIT_HEADS
 from tasks.run import Run, perform
 from tests.support import audits
@@ -43,6 +43,19 @@ def test_a_storage_run_keeps_its_head_in_the_database_signed(
     with sqlite3.connect(audit_root / HEADS) as cx:
         [row] = cx.execute("SELECT seq, sha256, key, signature FROM audit_heads")
     assert row == (said["seq"], said["sha256"], said["key"], said["signature"])
+
+
+def test_a_signed_head_is_not_laid_to_a_phase_that_is_open(
+    audit_root: Path, audit_key: Path
+) -> None:
+    from autopack.deadline import Deadline
+    from autopack.io.phase_walk import take_census
+
+    audit.append(audit_root, {"flow": "phase-check-begin"})
+    before = take_census(audit_root, Deadline.after(60))
+    ending(audit_root, anchored=False)
+    assert (audit_root / AUDIT_HEADS).exists()
+    assert take_census(audit_root, Deadline.after(60)).items == before.items
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
