@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.render import cleaned, pairs, status_line, steps, writes
+from autopack.render import audit, cleaned, pairs, status_line, steps, writes
 from autopack.report import Chart, Report, Table
 
 TEMPLATE = Path(__file__).with_name("html_page.html.j2")
@@ -65,6 +65,7 @@ def html(report: Report) -> str:
         steps=steps(report),
         counts=pairs(report.counts),
         writes=writes(report),
+        audit=audit(report),
         codes=sorted({finding.code for finding in report.findings}),
     )
 

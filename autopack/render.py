@@ -31,6 +31,7 @@ def text(report: Report, *, colour: bool = False) -> str:
         _section("steps", timing, paint),
         _section("counts", counts, paint),
         _section("writes", writes(report), paint),
+        _section("audit", audit(report), paint),
         _section(_headline(report), _findings(report, paint), paint),
         _section("next", advice, paint),
     ]
@@ -58,6 +59,7 @@ def markdown(report: Report) -> str:
         _table(("step", "status", "seconds"), steps(report)),
         _table(("count", "value"), pairs(report.counts)),
         _list("## Writes", writes(report)),
+        _list("## Audit", audit(report)),
         _list(f"## {_headline(report)}", _finding_rows(report))
         if report.findings or report.crowds
         else "",
@@ -172,6 +174,18 @@ def writes(report: Report) -> list[str]:
         *([f"vectors: {', '.join(vectors)}"] if vectors else []),
         *(f"file: {name}" for name in w.files),
     ]
+
+
+def audit(report: Report) -> list[str]:
+    """Return the head that the run left in the audit chain, as `audit verify --head` takes it."""
+    said = report.extra.get("audit")
+    if not isinstance(said, dict) or "sha256" not in said:
+        return []
+    lines = [f"head: {said['seq']}:{said['sha256']}"]
+    if "signature" in said:
+        lines += [f"signed: {said['at']} by {said['key']}", f"signature: {said['signature']}"]
+    lines += [f"kept in: {said['database']}"] if "database" in said else []
+    return [_flat(line) for line in lines]
 
 
 def _headline(report: Report) -> str:

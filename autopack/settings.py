@@ -80,6 +80,13 @@ def cache_folder(env: Mapping[str, str] | None = None) -> Path:
     return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "autopack"
 
 
+def audit_key(env: Mapping[str, str] | None = None) -> Path | None:
+    """Return the private key that signs the audit chain's head: `AUTOPACK_AUDIT_KEY`, else none."""
+    env = os.environ if env is None else env
+    named = env.get("AUTOPACK_AUDIT_KEY")
+    return Path(named).expanduser() if named else None
+
+
 def database_target(flag: str | None, root: Path, env: Mapping[str, str] | None = None) -> Target:
     """Return the database by precedence: `--database-url`, `DATABASE_URL`, SQLite in the workspace.
 

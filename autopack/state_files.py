@@ -14,11 +14,13 @@ from autopack.globs import any_of
 RUNS = ".autonomous_runs"
 LOCKS = f"{RUNS}/.locks"
 AUDIT = f"{RUNS}/audit.jsonl"
+AUDIT_HEADS = f"{RUNS}/audit_heads.jsonl"
 INDEXES = f"{RUNS}/_index"
 REPORTS = f"{RUNS}/reports"
 TIDY = f"{RUNS}/tidy"
 RULES = f"{RUNS}/_rules"
 PHASES = f"{RUNS}/phases"
+STORAGE = f"{RUNS}/storage"
 LEARNED_RULES = "docs/LEARNED_RULES.json"
 FAILURES = f"{INDEXES}/failures.jsonl"
 FAMILIES = f"{INDEXES}/failure_families.json"
@@ -66,10 +68,12 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile("**/*.sqlite3-*", "a database's journal"),
     StateFile(LOCKS, "the locks"),
     StateFile(AUDIT, "the audit chain"),
+    StateFile(AUDIT_HEADS, "the signed heads of the audit chain"),
     StateFile(INDEXES, "the embedded vectors, snapshots and caches"),
     StateFile(REPORTS, "reports"),
     StateFile(RULES, "the identity of the checkout, and the hits of rules"),
     StateFile(PHASES, "the snapshots of phases, and what was put in quarantine"),
+    StateFile(STORAGE, "the journals and papers of the storage flows"),
     StateFile(TIDY, "the queue, the journals and the cursor of tidy"),
     StateFile(f"{OLD_TIDY_QUEUE}*", "the queue of an older tidy, and what was kept of it"),
     StateFile(f"{RUNS}/tidy_semantic_cache.json", "the cache of an older tidy"),

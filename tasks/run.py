@@ -15,7 +15,7 @@ from typing import Any
 
 from autopack.errors import AutopackError, ExitCode
 from autopack.report import Report
-from autopack.settings import redact
+from autopack.settings import Target, redact
 from autopack.state_files import REPORTS
 from tasks.timing import ALARM_GRACE_S, Budget, clock_stopped, out_of_time, time_limit
 
@@ -36,6 +36,8 @@ class Run:
     draft: Report | None = None
     report: Report | None = None
     recorded: bool = False
+    anchor: Target | None = None
+    """The database that keeps the head of the audit chain when this run's record is in it."""
 
     @property
     def execute(self) -> bool:

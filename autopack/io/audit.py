@@ -1,30 +1,42 @@
-"""The audit chain: one JSON line per writing run, each naming the digest of the line before it.
+"""The audit chain on disk: one JSON line per writing run, each naming the digest of the last.
 
-`prev` is the SHA-256 of the previous line's bytes without its newline, zeros for the first line.
-A line that kill -9 or a full disk cut short stays as it is, on a line of its own; the next record
-chains on from its bytes and says so with `after_torn_tail`.
+`autopack.audit.chain` has the form of a line. The same holds for every file that is chained so.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import hashlib
-import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from autopack.audit import chain
+from autopack.audit.chain import FIRST, RESERVED, BadRecord, Head
 from autopack.errors import Busy, Unreachable
 from autopack.io.replace import sync_folder
 from autopack.state_files import AUDIT
 
+__all__ = [
+    "AUDIT_FILE",
+    "Appended",
+    "BadRecord",
+    "append",
+    "append_to",
+    "read",
+    "records",
+    "verify",
+]
+
 AUDIT_FILE = AUDIT
-FIRST = "0" * 64
+READ_WAIT_S = 5.0
+"""How long a reader waits for a writer that holds the file."""
 _BLOCK = 65536
 
 
@@ -35,27 +47,27 @@ class Appended:
     seq: int
     sha256: str
 
-
-@dataclass(frozen=True)
-class BadRecord:
-    """The first line that does not fit the chain: its line number, from 1, and why.
-
-    `torn` is a write that was cut short; `tampered` is anything else.
-    """
-
-    line: int
-    kind: Literal["torn", "tampered"]
-    why: str
+    @property
+    def head(self) -> Head:
+        """The same as the head of a chain."""
+        return Head(self.seq, self.sha256)
 
 
 def append(root: Path, record: dict[str, Any], *, max_wait_s: float = 5.0) -> Appended:
-    """Append one record to the workspace's chain, in one write, and wait until it is on disk.
+    """Append one record to the workspace's chain; raises what `append_to` raises."""
+    return append_to(root / AUDIT_FILE, record, max_wait_s=max_wait_s)
+
+
+def append_to(path: Path, record: dict[str, Any], *, max_wait_s: float = 5.0) -> Appended:
+    """Append one record to a chain, in one write, and wait until it is on disk.
 
     Raises:
+        ValueError: The record has a member that the chain itself writes.
         Busy: Another process holds the file's lock for longer than `max_wait_s`.
-        Unreachable: The file can't be written.
+        Unreachable: The file can't be written, or is a link or no plain file.
     """
-    path = root / AUDIT_FILE
+    if taken := RESERVED & record.keys():
+        raise ValueError(f"an audit record cannot say {', '.join(sorted(taken))} itself")
     try:
         fresh = not path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +76,21 @@ def append(root: Path, record: dict[str, Any], *, max_wait_s: float = 5.0) -> Ap
         if fresh:
             sync_folder(path.parent)
     except OSError as error:
-        raise Unreachable(
-            f"audit chain {path}: {error.strerror or error}",
-            next_step="free disk space or fix the permissions, then run again",
-        ) from error
+        raise _unreachable(path, error) from error
     return appended
+
+
+def _unreachable(path: Path, error: OSError) -> Unreachable:
+    if error.errno == errno.ELOOP:
+        return Unreachable(
+            f"audit chain {path} is a link",
+            next_step=f"put the file itself at {path}, and find out who made the link",
+            permanent=True,
+        )
+    return Unreachable(
+        f"audit chain {path}: {error.strerror or error}",
+        next_step="free disk space or fix the permissions, then run again",
+    )
 
 
 @contextmanager
@@ -76,10 +98,10 @@ def _locked(path: Path, max_wait_s: float) -> Iterator[int]:
     """Open the file and hold its flock; a file replaced meanwhile is opened again."""
     until = time.monotonic() + max_wait_s
     while True:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(path, flags, 0o644)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        descriptor = _opened(path, flags)
         try:
-            _wait_for_flock(descriptor, path, until)
+            _wait_for_flock(descriptor, path, until, fcntl.LOCK_EX)
             if _is_still(descriptor, path):
                 yield descriptor
                 return
@@ -87,10 +109,19 @@ def _locked(path: Path, max_wait_s: float) -> Iterator[int]:
             os.close(descriptor)
 
 
-def _wait_for_flock(descriptor: int, path: Path, until: float) -> None:
+def _opened(path: Path, flags: int) -> int:
+    """Open a plain file; anything else is neither waited for nor followed."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return descriptor
+
+
+def _wait_for_flock(descriptor: int, path: Path, until: float, mode: int) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise Busy(
@@ -103,26 +134,26 @@ def _wait_for_flock(descriptor: int, path: Path, until: float) -> None:
 
 def _is_still(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
 
 def _append(descriptor: int, record: dict[str, Any]) -> Appended:
     last, complete = _last_line(descriptor)
-    before = _parse(last) if last is not None else None
+    before = chain.parse(last) if last is not None else None
     torn = last is not None and (before is None or not complete)
     seq = (before["seq"] if before else _last_seq(descriptor)) + 1
     line = {"seq": seq, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
     if torn:
         line["after_torn_tail"] = True
-    line["prev"] = FIRST if last is None else hashlib.sha256(last).hexdigest()
-    data = json.dumps(line, ensure_ascii=True, separators=(",", ":"), default=str).encode()
+    line["prev"] = FIRST if last is None else chain.digest(last)
+    data = chain.encode(line)
     block = (b"" if complete else b"\n") + data + b"\n"
     if os.write(descriptor, block) != len(block):
-        raise OSError(None, "the disk took only a part of the record")
+        raise OSError(errno.ENOSPC, "the disk took only a part of the record")
     os.fsync(descriptor)
-    return Appended(seq, hashlib.sha256(data).hexdigest())
+    return Appended(seq, chain.digest(data))
 
 
 def _last_line(descriptor: int) -> tuple[bytes | None, bool]:
@@ -146,7 +177,7 @@ def _last_seq(descriptor: int) -> int:
     for block in iter(_blocks(descriptor).__next__, b""):
         *lines, left = (left + block).split(b"\n")
         for line in lines:
-            record = _parse(line)
+            record = chain.parse(line)
             seq = record["seq"] if record else seq
     return seq
 
@@ -159,63 +190,65 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
     yield b""
 
 
-def records(root: Path, about: str = "") -> Iterator[dict[str, Any]]:
-    """Yield the readable records of a workspace's chain whose line holds a text, oldest first.
+def read(path: Path, *, max_wait_s: float = READ_WAIT_S) -> bytes:
+    """Return a chain's bytes as they are between two records; where no file is, there are none.
 
     Raises:
-        Unreachable: The file is there, and cannot be read.
+        Busy: A writer holds the file for longer than `max_wait_s`.
+        Unreachable: It cannot be read, or is a link or no plain file.
+    """
+    try:
+        descriptor = _opened(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
+        _wait_for_flock(descriptor, path, time.monotonic() + max_wait_s, fcntl.LOCK_SH)
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(path: Path, error: OSError) -> Unreachable:
+    if error.errno == errno.ELOOP:
+        return _unreachable(path, error)
+    return Unreachable(
+        f"audit chain {path}: {error.strerror}", next_step="make it a readable file", permanent=True
+    )
+
+
+def first_line(root: Path) -> bytes:
+    """Return the first line of a workspace's chain, by which it is told from other chains.
+
+    Raises:
+        Unreachable: It cannot be read.
     """
     path = root / AUDIT_FILE
     try:
-        lines = path.read_bytes().split(b"\n") if os.path.lexists(path) else []
+        with os.fdopen(_opened(path, os.O_RDONLY), "rb") as file:
+            return file.readline().removesuffix(b"\n")
     except OSError as error:
-        raise Unreachable(
-            f"audit chain {path}: {error.strerror}", next_step="make it a readable file"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def records(root: Path, about: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the readable records of a workspace's chain whose line holds a text, oldest first.
+
+    Raises what `read` raises.
+    """
     wanted = about.encode()
-    yield from filter(None, (_parse(line) for line in lines if wanted in line))
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    good = isinstance(record, dict) and isinstance(record.get("seq"), int)
-    return record if good and isinstance(record.get("prev"), str) else None
+    lines = chain.split(read(root / AUDIT_FILE))[0]
+    yield from filter(None, (chain.parse(line) for line in lines if wanted in line))
 
 
 def verify(path: Path) -> BadRecord | None:
-    """Return the first tampered line, else the first torn one, else None.
+    """Return the first tampered line, else the first torn one, else None; raises as `read` does.
 
-    A chain cannot show that its newest records were removed as a whole; the number and digest in a
-    run's report and Prefect artifact pin it.
+    A chain cannot show that its newest records were removed as a whole: heads that are kept
+    elsewhere do, see `autopack.audit.anchors`.
     """
-    data = path.read_bytes() if path.exists() else b""
-    if not data:
-        return None
-    lines = data.split(b"\n")
-    ended = lines[-1] == b""
-    if ended:
-        lines.pop()
-    torn: BadRecord | None = None
-    prev, seq = FIRST, 0
-    for number, line in enumerate(lines, start=1):
-        record = _parse(line)
-        last = number == len(lines)
-        if record is None:
-            follower = None if last else _parse(lines[number])
-            if not last and not (follower and follower.get("after_torn_tail") is True):
-                return BadRecord(number, "tampered", "bad JSON")
-            torn = torn or BadRecord(number, "torn", "the write of this record was cut short")
-        else:
-            if record["prev"] != prev:
-                return BadRecord(number, "tampered", "broken link: prev is not the line before")
-            if record["seq"] != seq + 1:
-                why = f"record number {record['seq']} follows {seq}"
-                return BadRecord(number, "tampered", why)
-            seq = record["seq"]
-            if last and not ended:
-                torn = torn or BadRecord(number, "torn", "the line has no end")
-        prev = hashlib.sha256(line).hexdigest()
-    return torn
+    return chain.read(read(path)).bad

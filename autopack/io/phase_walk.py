@@ -17,9 +17,11 @@ from autopack.io.fingerprint import NotPlain, digest_of, open_plain
 from autopack.io.git import run_git
 from autopack.io.git_state import git_folders, refs_of
 from autopack.phases.census import GIT, UNREADABLE, Census, Item, in_git
+from autopack.state_files import AUDIT_HEADS
 
 STATE = (
     AUDIT_FILE,
+    AUDIT_HEADS,
     ".autonomous_runs/.locks",
     ".autonomous_runs/_index",
     ".autonomous_runs/phases",

@@ -1,4 +1,4 @@
-"""What the stories of links and redirects share."""
+"""What the stories of links and redirects share, and those of the audit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autopack.io import signing
+from tests.support.audit_runs import ending
 from tests.support.link_checks import checker
 from tests.support.process import Finished
 from tests.support.redirects import TALK, redirects, with_moved_page
@@ -26,3 +28,36 @@ def redirect(run_flow) -> Callable[..., Finished]:
 def moved(make_workspace) -> Path:
     """Return a repository where docs/OLD.md is now docs/guides/NEW.md, and three links are old."""
     return with_moved_page(make_workspace(TALK))
+
+
+@pytest.fixture
+def audit_root(make_workspace) -> Path:
+    """Return a workspace whose runs are audited."""
+    return make_workspace()
+
+
+@pytest.fixture
+def audit_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a key that signs the heads of runs in this process."""
+    signing.make_key(tmp_path / "key.pem")
+    monkeypatch.setenv("AUTOPACK_AUDIT_KEY", str(tmp_path / "key.pem"))
+    return tmp_path / "key.pem"
+
+
+@pytest.fixture
+def audit_run(run_flow, audit_root: Path) -> Callable[..., Finished]:
+    """Return `audit_run("verify", …)`: one command of flows.audit on the workspace."""
+
+    def run(command: str, *args, **kwargs) -> Finished:
+        words = (command, *args, "--workspace", audit_root, "--engine", "direct", "--json")
+        return run_flow("audit", *words, **kwargs)
+
+    return run
+
+
+@pytest.fixture
+def five_records(audit_root: Path) -> Path:
+    """Return a workspace with five records, the third and the fifth in the database."""
+    for n in range(1, 6):
+        ending(audit_root, anchored=n in (3, 5))
+    return audit_root

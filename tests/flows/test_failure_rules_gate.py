@@ -22,6 +22,7 @@ from flows.failure_rules import failure_rules_append
 from tasks.engine import plain
 from tasks.run import Run, perform
 from tests.support import rule_papers as papers
+from tests.support.audits import linked
 
 PROPOSAL = ".autonomous_runs/reports/proposal.json"
 APPROVAL = ".autonomous_runs/reports/approval.json"
@@ -158,12 +159,10 @@ def older_than_its_proposal(root: Path, made: Proposal, _paper: Approval) -> Non
 
 
 def clock_set_back(root: Path, _made: Proposal, _paper: Approval) -> None:
-    audit.append(root, {"flow": "x"})
-    chain = root / audit.AUDIT_FILE
-    chain.unlink()
     ahead = (papers.NOW + timedelta(days=1)).isoformat()
     record = {"time": ahead, "event": "rules-approval", "approval": _paper.id}
-    audit.append(root, {**record, "proposal": _made.id, "by": papers.REVIEWER})
+    said = {**record, "proposal": _made.id, "by": papers.REVIEWER}
+    (root / audit.AUDIT_FILE).write_bytes(linked([said]))
 
 
 def placeholder(root: Path, made: Proposal, _paper: Approval) -> None:

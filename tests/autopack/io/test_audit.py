@@ -13,8 +13,17 @@ from pathlib import Path
 import pytest
 
 from autopack.errors import Busy, Unreachable
-from autopack.io.audit import AUDIT_FILE, BadRecord, append, verify
+from autopack.io.audit import (
+    AUDIT_FILE,
+    BadRecord,
+    append,
+    first_line,
+    read,
+    records,
+    verify,
+)
 
+LINK = "broken link: prev is not the line before"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -30,10 +39,10 @@ def lines(path: Path) -> list[bytes]:
 
 
 def test_records_are_numbered_and_linked(chain: Path) -> None:
-    records = [json.loads(line) for line in lines(chain)]
-    assert [record["seq"] for record in records] == [1, 2, 3]
-    assert records[0]["prev"] == "0" * 64
-    assert records[0]["time"].endswith("+00:00")
+    said = [json.loads(line) for line in lines(chain)]
+    assert [record["seq"] for record in said] == [1, 2, 3]
+    assert said[0]["prev"] == "0" * 64
+    assert said[0]["time"].endswith("+00:00")
     assert verify(chain) is None
 
 
@@ -49,19 +58,19 @@ def test_no_file_is_a_good_chain(tmp_path: Path) -> None:
 
 def test_a_changed_record_breaks_the_next_link(chain: Path) -> None:
     chain.write_bytes(chain.read_bytes().replace(b'"n":1', b'"n":9'))
-    assert verify(chain) == BadRecord(3, "tampered", "broken link: prev is not the line before")
+    assert verify(chain) == BadRecord(3, "tampered", LINK, seq=3)
 
 
 def test_a_removed_record_is_a_broken_link(chain: Path) -> None:
     first, _, third = lines(chain)
     chain.write_bytes(first + b"\n" + third + b"\n")
-    assert verify(chain) == BadRecord(2, "tampered", "broken link: prev is not the line before")
+    assert verify(chain) == BadRecord(2, "tampered", LINK, seq=2)
 
 
 def test_bad_json_in_the_middle_is_tampering(chain: Path) -> None:
     first, _, third = lines(chain)
     chain.write_bytes(first + b"\nnonsense\n" + third + b"\n")
-    assert verify(chain) == BadRecord(2, "tampered", "bad JSON")
+    assert verify(chain) == BadRecord(2, "tampered", "bad JSON", seq=2)
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 7))
@@ -79,7 +88,7 @@ def test_a_torn_tail_is_kept_named_and_chained_on(chain: Path, cut: int) -> None
     whole = cut == 1
     assert last["seq"] == (4 if whole else 3)
     again = verify(chain)
-    assert again is None if whole else again == BadRecord(3, "torn", torn.why)
+    assert again is None if whole else again == BadRecord(3, "torn", torn.why, seq=3)
     append(chain.parents[1], {"n": "later"})
     assert "after_torn_tail" not in json.loads(lines(chain)[-1])
 
@@ -117,12 +126,87 @@ def test_a_symlink_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_chain_that_is_a_link_is_not_read_either(chain: Path) -> None:
+    chain.rename(chain.with_name("moved"))
+    chain.symlink_to(chain.with_name("moved"))
+    for use in (verify, read, lambda path: append(path.parents[1], {})):
+        with pytest.raises(Unreachable, match="is a link") as caught:
+            use(chain)
+        assert "find out who made the link" in caught.value.next_step
+    with pytest.raises(Unreachable, match="is a link"):
+        list(records(chain.parents[1]))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_neither_waited_for_nor_written(tmp_path: Path, make) -> None:
+    (tmp_path / ".autonomous_runs").mkdir()
+    make(tmp_path / AUDIT_FILE)
+    for use in (verify, read, lambda path: append(path.parents[1], {})):
+        with pytest.raises(Unreachable):
+            use(tmp_path / AUDIT_FILE)
+
+
+@pytest.mark.parametrize("member", ["seq", "time", "prev", "after_torn_tail"])
+def test_a_record_cannot_say_what_the_chain_says(tmp_path: Path, member: str) -> None:
+    with pytest.raises(ValueError, match=member):
+        append(tmp_path, {member: "x"})
+    assert not (tmp_path / AUDIT_FILE).exists()
+
+
+def test_a_reader_sees_no_half_of_a_record(chain: Path) -> None:
+    import fcntl
+
+    with chain.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(Busy, match="locked by another process"):
+            read(chain, max_wait_s=0.05)
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert read(chain, max_wait_s=0.05) == chain.read_bytes()
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from autopack.errors import Unreachable
+from autopack.io.audit import append
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    append(Path(sys.argv[1]), {"pad": "x" * 5000})
+except Unreachable as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1, 700, 5000])
+def test_a_disk_that_fills_up_in_a_record_leaves_a_chain_that_goes_on(
+    chain: Path, room: int
+) -> None:
+    before = chain.read_bytes()
+    command = [sys.executable, "-c", FULL, str(chain.parents[1]), str(len(before) + room)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "free disk space" in done.stderr
+    assert chain.read_bytes().startswith(before)
+    assert len(chain.read_bytes()) == len(before) + room
+    after = append(chain.parents[1], {"n": "after"})
+    assert after.seq == 4
+    bad = verify(chain)
+    assert bad is None if room == 0 else bad and bad.kind == "torn"
+
+
+def test_the_first_line_tells_one_chain_from_another(chain: Path, tmp_path: Path) -> None:
+    assert first_line(tmp_path) == lines(chain)[0]
+    with pytest.raises(Unreachable):
+        first_line(tmp_path / "elsewhere")
+
+
 WRITER = """
 import sys
 from pathlib import Path
 from autopack.io.audit import append
 for n in range(int(sys.argv[2])):
-    append(Path(sys.argv[1]), {"n": n, "pad": "x" * 2000}, max_wait_s=60)
+    append(Path(sys.argv[1]), {"n": n, "pad": "x" * 9000}, max_wait_s=60)
 """
 
 
