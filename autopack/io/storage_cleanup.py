@@ -19,6 +19,7 @@ from autopack.storage.cleanup import (
     SCAN,
     Expected,
     LeftOut,
+    Scanned,
     check_reportable,
     item_of,
     report_of,
@@ -79,16 +80,15 @@ def _looked_at(
             raise Refused(
                 f"{root.path} is another folder than the one that was scanned", next_step=SCAN
             )
+        scanned = Scanned(snapshot)
         for one in found:
             deadline.check("reading what could go")
-            yield _one(number, snapshot, one, top, deadline)
+            yield _one(number, one, scanned.of(one), top, deadline)
 
 
 def _one(
-    number: int, snapshot: Snapshot, one: Candidate, top: int, deadline: Deadline
+    number: int, one: Candidate, expected: Expected, top: int, deadline: Deadline
 ) -> Item | LeftOut:
-    expected = Expected(snapshot, one)
-
     def told(path: str, found: os.stat_result) -> None:
         if not expected.take(path, found):
             raise Changed(path)

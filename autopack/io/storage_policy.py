@@ -15,9 +15,11 @@ from autopack.phases.document import Document, Malformed
 from autopack.phases.document import read as read_document
 from autopack.phases.errors import words_of
 from autopack.report import Finding
+from autopack.storage.names import spell
 from autopack.storage.policy import OWN, Policy
 from autopack.storage.policy_import import imported
 from autopack.storage.policy_old import OLD_NAMES, Old, is_old
+from autopack.storage.protection import Protection
 
 PACKAGED = "default_policy.yaml"
 _ADVICE = f"correct it; the schema is storage_policy.schema.json, an example {OWN}"
@@ -57,6 +59,17 @@ def packaged() -> Policy:
     """Return the policy that holds where a workspace has none."""
     data = (files("autopack.storage") / PACKAGED).read_bytes()
     return _validated(_document(PACKAGED, data))
+
+
+def protection_of(policy: Policy, workspace: Path, root: Path) -> Protection:
+    """Return what a policy of a workspace protects in a root, wherever one lies in the other."""
+    home, top = (os.fsencode(os.path.realpath(path)) for path in (workspace, root))
+    return Protection(policy, inside=_within(top, home), holds=_within(home, top))
+
+
+def _within(inner: bytes, outer: bytes) -> str:
+    start = outer.rstrip(b"/") + b"/"
+    return spell(inner.removeprefix(start)) if inner.startswith(start) else ""
 
 
 def import_policies(names: list[str]) -> Read:

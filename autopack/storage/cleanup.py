@@ -14,12 +14,10 @@ from autopack.storage.candidates import Candidate, Candidates
 from autopack.storage.identity import Seen
 from autopack.storage.policy import OWN
 from autopack.storage.schema import CleanupReport, Item, PolicyUsed, Root, item_id
-from autopack.storage.snapshot import Snapshot
+from autopack.storage.snapshot import Snapshot, below
 
 if TYPE_CHECKING:
     import os
-
-    import polars as pl
 
 CHANGED = "changed while scanned"
 SCAN = "python -m flows.storage_scan --mode exact"
@@ -57,17 +55,29 @@ def check_reportable(snapshot: Snapshot, found: Candidates) -> None:
         raise Refused(found.refusal, next_step=f"look at the categories in {OWN}, then scan again")
 
 
+class Scanned:
+    """What a snapshot says of candidates and all that is in them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._rows = snapshot.frame.select("path", *_COLUMNS)
+        self._first, self._last = below(snapshot.frame)
+
+    def of(self, one: Candidate) -> Expected:
+        """Return what the walk over a candidate is held against."""
+        path, *own = self._rows.row(one.row)
+        found = {"": tuple(own)}
+        first, last = int(self._first[one.row]), int(self._last[one.row])
+        if first < last:
+            inner = self._rows[first:last].iter_rows()
+            found |= {name[len(path) + 1 :]: tuple(numbers) for name, *numbers in inner}
+        return Expected(found)
+
+
 class Expected:
-    """What the snapshot says of a candidate and all in it; the walk over it is held against that.
+    """The entries of one candidate as they were scanned, by path from there; "" is itself."""
 
-    Paths are relative to the candidate, "" is itself.
-    """
-
-    def __init__(self, snapshot: Snapshot, one: Candidate) -> None:
-        frame = snapshot.frame
-        first, last = _span(frame, one.row)
-        self._left = dict(_rows(frame[one.row : one.row + 1], len(one.path)))
-        self._left.update(_rows(frame[first:last], len(one.path) + 1))
+    def __init__(self, rows: dict[str, Numbers]) -> None:
+        self._left = rows
 
     def take(self, path: str, found: os.stat_result) -> bool:
         """Return whether an entry is as it was scanned; each is taken once."""
@@ -77,17 +87,6 @@ class Expected:
     def complete(self) -> bool:
         """Whether everything that was scanned was there."""
         return not self._left
-
-
-def _span(frame: pl.DataFrame, row: int) -> tuple[int, int]:
-    path = frame["path"]
-    start, end = (path.search_sorted(path[row] + edge) for edge in "/0")
-    return int(start), int(end)
-
-
-def _rows(frame: pl.DataFrame, cut: int) -> Iterable[tuple[str, Numbers]]:
-    for path, *numbers in frame.select("path", *_COLUMNS).iter_rows():
-        yield path[cut:], tuple(numbers)
 
 
 def _numbers(found: os.stat_result) -> Numbers:

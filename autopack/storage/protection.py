@@ -50,9 +50,14 @@ class Guard(IntEnum):
 
 
 class Protection:
-    """The rules of a policy, and those that hold whatever it says."""
+    """The rules of a policy, and those that hold whatever it says, for the paths of one root.
 
-    def __init__(self, policy: Policy) -> None:
+    The globs hold from the root; from the workspace as well, where the root lies `inside` it or
+    `holds` it. Both are paths of one relative to the other, spelled, "" for neither.
+    """
+
+    def __init__(self, policy: Policy, *, inside: str = "", holds: str = "") -> None:
+        self._inside, self._holds = f"{inside}/" if inside else "", f"{holds}/" if holds else ""
         self._windows = policy.case == "insensitive"
         self._rules = tuple(
             (why, Globs(globs, fold=True, covering=True)) for why, globs in _rules(policy) if globs
@@ -63,9 +68,18 @@ class Protection:
 
     def reason(self, path: str) -> str | None:
         """Return why a path may never go: by its own name or that of a folder it lies in."""
-        if not self._all.match(path):
-            return AMBIGUOUS if self._named.search(path) else None
-        return next(why for why, rule in self._rules if rule.match(path))
+        for name in self._names(path):
+            if self._all.match(name):
+                return next(why for why, rule in self._rules if rule.match(name))
+        return AMBIGUOUS if self._named.search(path) else None
+
+    def _names(self, path: str) -> Iterator[str]:
+        """Yield a path as the root sees it, and as the workspace does."""
+        yield path
+        if self._inside:
+            yield self._inside + path
+        if self._holds and path.startswith(self._holds):
+            yield path.removeprefix(self._holds)
 
     def first(self, paths: Sequence[str]) -> tuple[str, str] | None:
         """Return the first of many paths that may never go, and why; far faster than one by one."""
@@ -87,7 +101,13 @@ class Protection:
         return (codes + (around & ~guarded).cast(pl.UInt8) * int(Guard.AROUND)).alias("guard")
 
     def _guarded(self, paths: pl.Series) -> pl.Series:
-        return self._all.series(paths) | paths.str.contains(self._ambiguous)
+        found = self._all.series(paths) | paths.str.contains(self._ambiguous)
+        if self._inside:
+            found = found | self._all.series(self._inside + paths)
+        if self._holds:
+            within = paths.str.starts_with(self._holds)
+            found = found | (self._all.series(paths.str.strip_prefix(self._holds)) & within)
+        return found
 
 
 def above(parent: pl.Series, marked: pl.Series) -> pl.Series:

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from autopack.errors import Refused, UsageError
-from autopack.io.storage_policy import Read, import_policies, packaged, read_policy
+from autopack.io.storage_policy import (
+    Read,
+    import_policies,
+    packaged,
+    protection_of,
+    read_policy,
+)
 from autopack.storage.policy import OWN, Policy
 from autopack.storage.policy_old import OLD_NAMES
 from autopack.storage.protection import Protection
@@ -117,6 +123,19 @@ def test_this_repositorys_own_policy_is_one() -> None:
     read = read_policy(REPOSITORY)
     assert read.path == OWN
     assert read.policy.execution == "disabled"
+
+
+def test_what_is_protected_does_not_depend_on_where_the_scan_begins(tmp_path: Path) -> None:
+    policy = packaged()
+    workspace = tmp_path / "home" / "it"
+    (workspace / "src").mkdir(parents=True)
+    os.symlink(workspace, tmp_path / "link")
+    for home in (workspace, tmp_path / "link"):
+        assert protection_of(policy, home, workspace).reason("src/a")
+        assert protection_of(policy, home, workspace / "src").reason("a")
+        assert protection_of(policy, home, tmp_path).reason("home/it/src/a")
+        assert protection_of(policy, home, tmp_path).reason("home/other/src/a") is None
+        assert protection_of(policy, home, Path("/")).reason(f"{str(workspace)[1:]}/src/a")
 
 
 # --- older formats --------------------------------------------------------------------------------

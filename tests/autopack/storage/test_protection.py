@@ -168,3 +168,32 @@ def test_the_first_protected_of_many_paths_is_named() -> None:
     assert SOME.first(["a/b", "a/x.py", "src"]) == ("a/x.py", "protected: sources")
     assert SOME.first(["a/b"]) is None
     assert SOME.first([]) is None
+
+
+def both(protection: Protection, path: str) -> bool:
+    """Return what is said of a path, alone and as a row."""
+    frame = frame_of({path: 1})
+    alone = protection.reason(path) is not None
+    assert alone == (protection.flags(frame)[frame.height - 1] == Guard.PROTECTED)
+    return alone
+
+
+def test_a_root_inside_the_workspace_is_protected_as_the_workspace_sees_it() -> None:
+    policy = Policy(protected={"sources": ["src/**"]})
+    state = Protection(policy, inside=".autonomous_runs")
+    assert both(state, "_index/a")
+    assert both(state, "audit.jsonl")
+    assert not both(state, "p/runs/1")
+    assert both(Protection(policy, inside="src"), "any/thing")
+    assert both(Protection(policy, inside="docs"), "BUILD_HISTORY.md")
+    assert not both(Protection(policy), "any/thing")
+
+
+def test_a_root_around_the_workspace_is_protected_as_the_workspace_sees_it() -> None:
+    protection = Protection(Policy(protected={"sources": ["src/**"]}), holds="home/it")
+    assert both(protection, "home/it/src/a")
+    assert both(protection, "home/it/config/a")
+    assert both(protection, "src/a")
+    assert not both(protection, "home/other/src/a")
+    assert not both(protection, "home/its/src/a")
+    assert not both(protection, "home/it/x")
