@@ -19,6 +19,7 @@ REPORTS = f"{RUNS}/reports"
 TIDY = f"{RUNS}/tidy"
 RULES = f"{RUNS}/_rules"
 PHASES = f"{RUNS}/phases"
+STORAGE = f"{RUNS}/storage"
 LEARNED_RULES = "docs/LEARNED_RULES.json"
 FAILURES = f"{INDEXES}/failures.jsonl"
 FAMILIES = f"{INDEXES}/failure_families.json"
@@ -73,6 +74,7 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile(REPORTS, "reports"),
     StateFile(RULES, "the identity of the checkout, and the hits of rules"),
     StateFile(PHASES, "the snapshots of phases, and what was put in quarantine"),
+    StateFile(STORAGE, "the journals and papers of the storage flows"),
     StateFile(TIDY, "the queue, the journals and the cursor of tidy"),
     StateFile(f"{OLD_TIDY_QUEUE}*", "the queue of an older tidy, and what was kept of it"),
     StateFile(f"{RUNS}/tidy_semantic_cache.json", "the cache of an older tidy"),
