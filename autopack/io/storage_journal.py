@@ -18,6 +18,7 @@ from typing import Any
 
 from autopack.errors import Busy, Refused, Unreachable, UsageError
 from autopack.io.replace import sync_folder
+from autopack.io.storage_reports import parse_report
 from autopack.state_files import STORAGE
 from autopack.storage.journal import SCHEMA, Entry, Journal, line, replay
 from autopack.storage.schema import Approval, CleanupReport
@@ -25,7 +26,8 @@ from autopack.storage.schema import Approval, CleanupReport
 JOURNAL = "journal.jsonl"
 REPORT = "report.json"
 APPROVAL = "approval.json"
-PURGE = "purge-approval.json"
+PURGE = "purge-{}.json"
+"""The approval of a purge, by the beginning of its id."""
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,100}")
 
 
@@ -126,15 +128,14 @@ def read_papers(root: Path, run: str) -> tuple[CleanupReport, Approval]:
     folder = folder_of(root, run)
     try:
         texts = [(folder / name).read_bytes() for name in (REPORT, APPROVAL)]
-        report = CleanupReport.model_validate_json(texts[0])
+        report = parse_report(REPORT, texts[0])
         approval = Approval.model_validate_json(texts[1])
     except OSError as error:
         raise _failed(folder, error) from error
-    except ValueError:
+    except (ValueError, UsageError):
         raise _not_its_own(run) from None
-    same = report.data() == texts[0] and approval.data() == texts[1]
     about = approval.subject == report.id and run_of(approval) == run
-    if not (same and about and report.true_id() == report.id):
+    if approval.data() != texts[1] or not about:
         raise _not_its_own(run)
     return report, approval
 

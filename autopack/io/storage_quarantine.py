@@ -55,17 +55,57 @@ class Astray(Exception):
 
 
 @dataclass(frozen=True)
-class Hands:
-    """What every act on a run's items works with; `fence()` is held around each change of a name.
+class Eyes:
+    """What looks at the items of a run."""
+
+    places: Places
+    protected: Protected
+
+    def look(self, item: Item, place: Place) -> Seen | None:
+        """Return who lies at a place where an item was or has gone; see `seen_at`.
+
+        Raises:
+            Declined: It, or something in it, is protected; or a filesystem begins in it.
+            OSError: It cannot be read.
+        """
+        if why := self.protected(item.root, item.path):
+            raise Declined("PROTECTED", f"{item.path}: {why}")
+        within = f"{native(item.path)}/"
+        for mount in self.places[item.root].mounts():
+            if f"{mount}/".startswith(within):
+                raise Declined("DENIED", f"EBUSY: a filesystem is mounted on {mount}")
+
+        def told(below: str, _found: object) -> None:
+            path = f"{item.path}/{below}" if below else item.path
+            if why := self.protected(item.root, path):
+                raise Declined("PROTECTED", f"{path}: {why}")
+
+        try:
+            return seen_at(place, item.kind, told)
+        except (Changed, NotPlain) as error:
+            raise Declined("STALE", f"{item.path}: {error.strerror}") from None
+
+    def check(self, item: Item, place: Place, ctime_ns: str) -> None:
+        """Make sure that an item is who the report says, and that nothing in it is protected.
+
+        Raises:
+            Declined: It is not.
+            OSError: It cannot be read.
+        """
+        if why := differs(self.look(item, place), item, ctime_ns):
+            raise Declined("STALE", why)
+
+
+@dataclass(frozen=True)
+class Hands(Eyes):
+    """What acts on the items of a run; `fence()` is held around each change of a name.
 
     `run` is the folder of the run's papers; `retries` is how often something is tried again that
     somebody else has open.
     """
 
     run: Path
-    places: Places
     journal: JournalWriter
-    protected: Protected
     fence: Fence
     retries: int = 0
 
@@ -85,28 +125,29 @@ class Hands:
         """Return what the journal calls an item."""
         return Entry(no, item.id, item.root, item.path, self.places.place(no), item.dev, item.ino)
 
-    def look(self, item: Item, place: Place) -> Seen | None:
-        """Return who lies at a place where an item was or has gone; see `seen_at`.
 
-        Raises:
-            Declined: It, or something in it, is protected; or a filesystem begins in it.
-            OSError: It cannot be read.
-        """
-        if why := self.protected(item.root, item.path):
-            raise Declined("PROTECTED", f"{item.path}: {why}")
-        within = f"{native(item.path)}/"
-        for mount in self.places[item.root].mounts():
-            if f"{mount}/".startswith(within):
-                raise Declined("DENIED", f"EBUSY: a filesystem is mounted on {mount}")
+def foresee(eyes: Eyes, no: int, item: Item, caps: Caps) -> Outcome:
+    """Return what would become of an item now, without writing; `moved` stands for would move."""
+    try:
+        check_caps(caps, item)
+        with eyes.places[item.root].parent(item.path) as place:
+            eyes.check(item, place, item.ctime_ns)
+    except Declined as declined:
+        return Outcome(no, item, declined.status, declined.detail)
+    except OSError as error:
+        return Outcome(no, item, status_of(error), told(error))
+    caps.take(item)
+    return Outcome(no, item, "moved")
 
-        def told(below: str, _found: object) -> None:
-            if why := self.protected(item.root, f"{item.path}/{below}"):
-                raise Declined("PROTECTED", f"{item.path}/{below}: {why}")
 
-        try:
-            return seen_at(place, item.kind, told)
-        except (Changed, NotPlain) as error:
-            raise Declined("STALE", f"{item.path}: {error.strerror}") from None
+def check_caps(caps: Caps, item: Item) -> None:
+    """Make sure that an item may be taken with what was taken.
+
+    Raises:
+        Declined: It would be too much.
+    """
+    if why := caps.refuse(item):
+        raise Declined("CAPPED", why)
 
 
 class Mover:
@@ -127,7 +168,7 @@ class Mover:
         """
         entry = self.hands.entry(no, item)
         try:
-            self._check_caps(item)
+            check_caps(self.caps, item)
             self._move(entry, item)
         except Declined as declined:
             return self._stays(entry, item, declined.status, declined.detail)
@@ -138,10 +179,6 @@ class Mover:
         self.caps.take(item)
         return Outcome(no, item, "moved")
 
-    def _check_caps(self, item: Item) -> None:
-        if why := self.caps.refuse(item):
-            raise Declined("CAPPED", why)
-
     def _stays(self, entry: Entry, item: Item, status: Status, detail: str) -> Outcome:
         self.hands.journal.begin(entry, "skipped", status=status, detail=detail)
         return Outcome(entry.no, item, status, detail)
@@ -151,7 +188,9 @@ class Mover:
             self.hands.places[item.root].parent(item.path) as old,
             self._quarantine(item.root) as folder,
         ):
-            self._look(old, item)
+            # The rename of another name of the same file has changed its ctime.
+            ctime = self._renamed.get((item.dev, item.ino), item.ctime_ns)
+            self.hands.check(item, old, ctime)
             new = (folder, str(entry.no))
             if beneath.look(*new) is not None:
                 raise Declined("CONFLICT", f"{entry.place} is taken by something else")
@@ -163,15 +202,6 @@ class Mover:
 
     def _quarantine(self, root: int) -> AbstractContextManager[int]:
         return self.hands.places.quarantine(root, self.hands.fence)
-
-    def _look(self, old: Place, item: Item) -> None:
-        """Make sure that an item is who the report says, and that nothing in it is protected.
-
-        The rename of another name of the same file has changed its ctime, and that one is known.
-        """
-        ctime = self._renamed.get((item.dev, item.ino), item.ctime_ns)
-        if why := differs(self.hands.look(item, old), item, ctime):
-            raise Declined("STALE", why)
 
 
 def _rename(old: Place, new: Place) -> None:

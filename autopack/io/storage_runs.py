@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from autopack.deadline import Deadline
 from autopack.io.storage_journal import appending, folder_of
 from autopack.io.storage_places import Places
-from autopack.io.storage_quarantine import Hands, Mover, Protected
+from autopack.io.storage_quarantine import Eyes, Hands, Mover, Protected
 from autopack.storage.gate import Caps, Outcome, Status
 from autopack.storage.journal import AGAIN, HELD, Entry, Journal
 from autopack.storage.schema import Approval, CleanupReport, Item
@@ -41,7 +41,7 @@ def working(  # noqa: PLR0913 - what the act depends on, by keyword
     about = {"report": report.id, "approval": begin.id} if begin else None
     with appending(root, run, about) as journal, ExitStack() as stack:
         places = Places(report, run, stack)
-        yield Hands(folder_of(root, run), places, journal, protected, fence, retries)
+        yield Hands(places, protected, folder_of(root, run), journal, fence, retries)
 
 
 def items_of(report: CleanupReport, approval: Approval) -> dict[int, Item]:
@@ -77,6 +77,13 @@ def execute(
         check()
         yield mover.act(no, item)
     hands.journal.write("complete")
+
+
+@contextmanager
+def looking(run: str, report: CleanupReport, protected: Protected) -> Iterator[Eyes]:
+    """Open the roots of a report to look at its items; nothing is written."""
+    with ExitStack() as stack:
+        yield Eyes(Places(report, run, stack), protected)
 
 
 def outcomes(journal: Journal, items: dict[int, Item]) -> list[Outcome]:

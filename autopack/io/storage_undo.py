@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from autopack.deadline import Deadline
 from autopack.io import beneath
 from autopack.io.storage_places import Place, native
-from autopack.io.storage_quarantine import Hands, put_back
+from autopack.io.storage_quarantine import Eyes, Hands, put_back
 from autopack.io.storage_seen import as_json, seen_at
 from autopack.storage.gate import Outcome, told
 from autopack.storage.journal import Entry
@@ -44,6 +44,23 @@ def undo(
         hands.places.drop_if_empty(number, hands.fence)
 
 
+def foresee(eyes: Eyes, entry: Entry, item: Item) -> Outcome:
+    """Return what would become of an item now, without writing."""
+    try:
+        with eyes.places.quarantine(entry.root) as folder:
+            changed = _changed((folder, str(entry.no)), entry, item)
+        with suppress(FileNotFoundError), eyes.places[entry.root].parent(entry.path) as old:
+            _check_free(old, entry)
+    except OSError as error:
+        return _stays(entry, item, error)
+    return Outcome(entry.no, item, "undone", changed)
+
+
+def _check_free(old: Place, entry: Entry) -> None:
+    if beneath.look(*old) is not None:
+        raise FileExistsError(errno.EEXIST, f"{entry.path} is taken by another one")
+
+
 def _back(hands: Hands, entry: Entry, item: Item) -> Outcome:
     begun = False
     try:
@@ -52,8 +69,7 @@ def _back(hands: Hands, entry: Entry, item: Item) -> Outcome:
             changed = _changed(new, entry, item)
             _make_parents(hands, entry)
             with hands.places[entry.root].parent(entry.path) as old:
-                if beneath.look(*old) is not None:
-                    raise FileExistsError(errno.EEXIST, f"{entry.path} is taken by another one")
+                _check_free(old, entry)
                 hands.journal.write("undoing", no=entry.no)
                 begun = True
                 hands.patiently(lambda: put_back(old, new))
@@ -97,7 +113,7 @@ def _make_parents(hands: Hands, entry: Entry) -> None:
         shown = spell(os.fsencode(missing))
         hands.journal.write("folder", root=entry.root, path=shown, mode=_MODE)
         with beneath.opened(top, above) as parent, hands.fence():
-            with contextlib.suppress(FileExistsError):
+            with suppress(FileExistsError):
                 os.mkdir(name, _MODE, dir_fd=parent)
             os.fsync(parent)
 

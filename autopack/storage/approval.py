@@ -49,12 +49,17 @@ def of_report(report: CleanupReport) -> Subject:
     return Subject("execute", report.id, report.created, tuple(report.items))
 
 
-def of_run(journal: Journal, report: CleanupReport) -> Subject:
-    """Return what a run holds in its quarantine as what an approval of its purge is about."""
-    held = {entry.item for entry in journal.held}
+def of_run(journal: Journal, report: CleanupReport, begun: str = "") -> Subject:
+    """Return what a run holds in its quarantine as what an approval of its purge is about.
+
+    A purge that has `begun` under an approval of this id is about what was there then.
+    """
+    known = journal.purges.get(begun)
+    there = journal.entries.values() if known else journal.held
+    held = {entry.item for entry in there}
     items = tuple(item for item in report.items if item.id in held)
-    since = journal.last_move or report.created
-    return Subject("purge", journal.manifest, since, items, journal.run)
+    manifest = known.manifest if known else journal.manifest
+    return Subject("purge", manifest, journal.last_move or report.created, items, journal.run)
 
 
 @dataclass(frozen=True)
