@@ -72,21 +72,16 @@ class Rows:
         """
         with self.database.writing(LOCK, self.fence) as cx:
             metadata.create_all(cx)
-            values = {
-                "approval_id": use.approval, "action": use.action, "run": use.run,
-                "approver": use.approver, "used_at": use.at,
-            }  # fmt: skip
-            insert = _dialect(cx).insert(approvals).values(**values)
-            added = cx.execute(insert.on_conflict_do_nothing()).rowcount == 1
-            row = cx.execute(
-                sa.select(approvals).where(approvals.c.approval_id == use.approval)
-            ).one()
-            if (row.action, row.run) != (use.action, use.run):
+            query = sa.select(approvals).where(approvals.c.approval_id == use.approval)
+            row = cx.execute(query).first()
+            if row is None:
+                cx.execute(sa.insert(approvals), _columns(use))
+            elif (row.action, row.run) != (use.action, use.run):
                 raise Refused(
                     f"the approval was used up by run {row.run} at {row.used_at}",
                     next_step="approve again: python -m flows.storage_apply approve REPORT",
                 )
-        return added
+        return row is None
 
     def used(self, approval: str) -> bool:
         """Return whether an approval was used up; without the table none was."""
@@ -131,6 +126,13 @@ class Rows:
             "was cut off or rewritten",
             next_step="put the journal back from a backup",
         )
+
+
+def _columns(use: Use) -> dict[str, str]:
+    return {
+        "approval_id": use.approval, "action": use.action, "run": use.run,
+        "approver": use.approver, "used_at": use.at,
+    }  # fmt: skip
 
 
 def _dialect(cx: sa.Connection) -> Any:

@@ -13,7 +13,7 @@ from autopack.errors import Refused
 from autopack.papers import SKEW
 from autopack.state_files import INDEXES, RUNS
 from autopack.storage.approval import SCAN, size_of
-from autopack.storage.names import unspell
+from autopack.storage.names import spell, unspell
 from autopack.storage.schema import Approval, CleanupReport, Item, item_id
 
 if TYPE_CHECKING:
@@ -109,9 +109,13 @@ def _check_item(item: Item, roots: int) -> None:
 
 
 def plain_path(path: str) -> bool:
-    """Return whether a spelled path goes down from its root by names alone."""
-    parts = unspell(path).split(b"/")
-    return not any(part in (b"", b".", b"..") or b"\0" in part for part in parts)
+    """Return whether a path is spelled as `names` does, and goes down from its root by names."""
+    try:
+        raw = unspell(path)
+    except UnicodeEncodeError:  # an escape for a byte that needs none
+        return False
+    parts = raw.split(b"/")
+    return spell(raw) == path and not any(part in (b"", b".", b"..") or b"\0" in part for part in parts)
 
 
 # --- caps -------------------------------------------------------------------------------------
