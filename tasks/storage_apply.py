@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from autopack.deadline import Deadline
 from autopack.report import Finding
 from autopack.settings import Target, database_target, workspace_root
-from autopack.storage.gate import locks_of
 from autopack.storage.names import spell, unspell
 
 if TYPE_CHECKING:
@@ -110,6 +109,8 @@ class Applying:
 
     def locks(self, places: Iterable[tuple[int, str]]) -> tuple[str, ...]:
         """Return the locks of the subsystems that own these paths of roots."""
+        from autopack.storage.gate import locks_of
+
         inside = (self.from_workspace(number, path) for number, path in places)
         return locks_of(path for path in inside if path)
 

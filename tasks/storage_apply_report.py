@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from autopack.report import Finding, NextStep, Report, Table
-from autopack.storage.approval import size_of
-from autopack.storage.gate import DONE, Outcome
 from tasks.storage_apply import Applying
 from tasks.storage_apply_gate import purge_from
+
+if TYPE_CHECKING:
+    from autopack.storage.gate import Outcome
 
 FLOW = "python -m flows.storage_apply"
 _ADVICE = {
@@ -21,6 +23,8 @@ _ADVICE = {
 
 def subject(report: Report, applying: Applying) -> None:
     """Say what an approval would be about."""
+    from autopack.storage.approval import size_of
+
     assert applying.subject
     items = applying.subject.items
     report.counts |= {"items": len(items), "bytes": sum(size_of(item) for item in items)}
@@ -92,6 +96,9 @@ def purged(report: Report, applying: Applying) -> None:
 
 
 def _describe(report: Report, applying: Applying) -> None:
+    from autopack.storage.approval import size_of
+    from autopack.storage.gate import DONE
+
     counts = Counter(str(outcome.status) for outcome in applying.outcomes)
     moved = [outcome.item for outcome in applying.outcomes if outcome.status in DONE]
     report.counts |= {"items": len(applying.outcomes), **counts}
@@ -115,6 +122,8 @@ def _describe(report: Report, applying: Applying) -> None:
 
 
 def _finding(outcome: Outcome) -> Finding:
+    from autopack.storage.gate import DONE
+
     if outcome.status in DONE:
         return Finding("changed_in_quarantine", "warning", outcome.item.path, None, outcome.detail)
     told = outcome.detail or "it stays"

@@ -114,8 +114,9 @@ def plain_path(path: str) -> bool:
         raw = unspell(path)
     except UnicodeEncodeError:  # an escape for a byte that needs none
         return False
-    parts = raw.split(b"/")
-    return spell(raw) == path and not any(part in (b"", b".", b"..") or b"\0" in part for part in parts)
+    if b"\0" in raw or spell(raw) != path:
+        return False
+    return not {b"", b".", b".."}.intersection(raw.split(b"/"))
 
 
 # --- caps -------------------------------------------------------------------------------------

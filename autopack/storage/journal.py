@@ -121,17 +121,15 @@ def replay(data: bytes) -> Journal:
         record = _parsed(raw)
         if record is None and not torn and _may_be_torn(lines[number:]):
             torn = True
-        elif record is None or not replaying.takes(record, prev, torn):
+        elif record is None or not replaying.take(record, raw, prev, torn):
             replaying.bad = f"line {number} does not follow from the line before it"
             break
         else:
             torn = False
-            replaying.add(record, raw)
         prev = sha256(raw).hexdigest()
     last = _parsed(tail)
-    if last is not None and not replaying.bad and replaying.takes(last, prev, torn):
-        replaying.add(last, tail)  # whole but for its newline
-        return replaying.journal(b"")
+    if last is not None and not replaying.bad and replaying.take(last, tail, prev, torn):
+        return replaying.journal(b"")  # whole but for its newline
     return replaying.journal(tail or (lines[-1] if torn else b""))
 
 
@@ -161,8 +159,18 @@ class _Replaying:
         self.complete = False
         self.bad = ""
 
-    def takes(self, record: dict[str, Any], prev: str, torn: bool) -> bool:
-        """Return whether a record is the next one."""
+    def take(self, record: dict[str, Any], raw: bytes, prev: str, torn: bool) -> bool:
+        """Take a record if it is the next one; return whether it was."""
+        try:
+            if not self._is_next(record, prev, torn):
+                return False
+            self._add(record)
+        except (KeyError, TypeError, ValueError):  # its words are not those of its event
+            return False
+        self.heads.append(sha256(raw).hexdigest())
+        return True
+
+    def _is_next(self, record: dict[str, Any], prev: str, torn: bool) -> bool:
         event = record["event"]
         return (
             record.get("prev") == prev
@@ -172,9 +180,7 @@ class _Replaying:
             and (event not in _CHANGES or "path" in record or record["no"] in self.entries)
         )
 
-    def add(self, record: dict[str, Any], raw: bytes) -> None:
-        """Take the next record."""
-        self.heads.append(sha256(raw).hexdigest())
+    def _add(self, record: dict[str, Any]) -> None:
         event = record["event"]
         if event == "run":
             self.named = {name: str(record[name]) for name in ("run", "report", "approval")}

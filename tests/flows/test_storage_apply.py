@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from autopack.io import audit
 from autopack.io.locks import inspect
 from autopack.state_files import STORAGE
 from tests.support.moves import files
+from tests.support.session import REPOSITORY, clean_environment
 from tests.support.storage_flow import REPORT, approved, storage, with_cleanup, with_report
 
 
@@ -267,3 +271,69 @@ def test_a_wrong_command_is_one_line(apply, words) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "Next:" in done.stderr or "Next:" in done.report["message"]
+
+
+# --- runs that were killed --------------------------------------------------------------------
+
+KILLED = """
+import os, runpy, signal, sys
+from autopack.io.storage_journal import JournalWriter
+at, wrote = int(sys.argv.pop(1)), JournalWriter.write
+def write(self, event, **record):
+    global at
+    at -= 1
+    if at == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    wrote(self, event, **record)
+JournalWriter.write = write
+runpy.run_module("flows.storage_apply", run_name="__main__")
+"""
+
+
+def kill_at(root: Path, record: int, *words: str) -> None:
+    """Run a command that is killed before its n-th journal record."""
+    told = ["--workspace", str(root), "--engine", "direct"]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(record), words[0], *told, *words[1:]],
+        cwd=REPOSITORY, env=clean_environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_run_that_was_killed_goes_on_with_the_same_approval(root: Path, apply) -> None:
+    approval = approved(apply)
+    before = kept(root)
+    kill_at(root, 3, "execute", REPORT, approval, "--execute")  # moved, and not written down
+    assert not (root / "logs/a.log").exists()
+    done = apply("execute", REPORT, approval, "--execute")
+    assert (done.returncode, set(statuses(done).values())) == (0, {"moved"}), done.stderr
+    assert apply("undo", done.report["run"], "--execute").returncode == 0
+    assert kept(root) == before
+
+
+def test_the_next_command_settles_what_another_run_left(root: Path, apply) -> None:
+    first = approved(apply, REPORT, "--items", "all")
+    kill_at(root, 3, "execute", REPORT, first, "--execute")
+    [run] = os.listdir(root / STORAGE)
+    (root / "logs/more.log").write_text("more")
+    with_report(root, "logs/more.log")
+    second = approved(apply)
+    dry = apply("execute", REPORT, second)
+    assert [f["code"] for f in dry.report["findings"]] == ["run_unfinished"]
+    done = apply("execute", REPORT, second, "--execute")
+    assert [f["code"] for f in done.report["findings"]] == ["run_settled"], done.stderr
+    back = apply("undo", run, "--execute")
+    assert statuses(back) == {"logs/a.log": "undone"}
+    assert (root / "logs/a.log").read_text() == "one"
+
+
+def test_a_journal_that_was_changed_is_told_and_its_run_left_alone(root: Path, apply) -> None:
+    run = apply("execute", REPORT, approved(apply), "--execute").report["run"]
+    journal = root / STORAGE / run / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b"logs/a.log", b"logs/b.log", 1))
+    assert apply("undo", run, "--execute").returncode == 6
+    (root / "logs/more.log").write_text("more")
+    with_report(root, "logs/more.log")
+    done = apply("execute", REPORT, approved(apply), "--execute")
+    assert (done.returncode, statuses(done)) == (1, {"logs/more.log": "moved"})
+    assert [f["code"] for f in done.report["findings"]] == ["run_changed"]

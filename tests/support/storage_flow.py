@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,26 @@ def approved(apply: Callable[..., Finished], *words: Any) -> str:
     done = apply("approve", *(words or (REPORT,)), "--by", "Ada Lovelace")
     assert done.returncode == 0, done.stderr
     return str(done.report["approval_path"])
+
+
+def named(root: Path, word: str) -> str:
+    """Return a word of a command line with the run and the approval of a prepared workspace."""
+    runs = sorted((root / ".autonomous_runs/storage").glob("*"))
+    approvals = sorted((root / ".autonomous_runs/reports/storage").glob("*approval.json"))
+    known = {"{run}": [run.name for run in runs], "{approval}": [str(path) for path in approvals]}
+    return known[word][-1] if word in known else word
+
+
+def prepare(root: Path, run_flow: Callable[..., Finished], command: str) -> None:
+    """Make a workspace in which a command of storage_apply has work, and no lock is left."""
+    apply = storage(run_flow, root)
+    with_cleanup(root, grace_days=0)
+    approval = approved(apply)
+    if command != "execute":
+        done = apply("execute", REPORT, approval, "--execute")
+        assert done.returncode == 0, done.stderr
+        shutil.rmtree(root / ".autonomous_runs/.locks")
+        (root / approval).unlink()
+        (root / "autopack.db").unlink()
+    if command == "purge":
+        approved(apply, "--purge", done.report["run"])
