@@ -16,7 +16,7 @@ import pytest
 from autopack.io.locks import inspect
 from tasks.engine import options_of, plain
 from tests.autopack.sot.counted import true_files
-from tests.support import rule_papers
+from tests.support import rule_papers, storage_flow
 from tests.support.redirects import with_moved_page
 from tests.support.rule_papers import with_a_rule
 from tests.support.session import REPOSITORY, clean_environment
@@ -41,6 +41,9 @@ WRITERS = {
     ("phase_check", "begin"): ([*PHASE, "--execute"], {"runs"}),
     ("phase_check", "end"): ([*PHASE, "--execute"], {"runs"}),
     ("phase_check", "run"): ([*PHASE, "--execute", "--", "true"], {"runs"}),
+    ("storage_apply", "execute"): ([storage_flow.REPORT, "{approval}", "--execute"], {"storage"}),
+    ("storage_apply", "undo"): (["{run}", "--execute"], {"storage"}),
+    ("storage_apply", "purge"): (["{run}", "{approval}", "--execute"], {"storage"}),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
 BEFORE = {("phase_check", "end"): ("begin", *PHASE, "--execute")}
@@ -67,6 +70,12 @@ MUTATORS = {
     "autopack/io/phase_diff.py": "a private temporary folder",
     "autopack/io/copying.py": "names only its maker knows, and removals under the mover's fence",
     "autopack/io/no_replace.py": "under the fence of whoever moves, and never over anything",
+    "autopack/io/storage_journal.py": "under the fence, and under the flock of the journal",
+    "autopack/io/storage_listing.py": "under the flock of the run's journal",
+    "autopack/io/storage_places.py": "under the fence of whoever moves",
+    "autopack/io/storage_purge.py": "under the fence of whoever purges",
+    "autopack/io/storage_quarantine.py": "under the fence of whoever moves, never over anything",
+    "autopack/io/storage_undo.py": "under the fence of whoever undoes",
     "autopack/io/move_act.py": "under the fence of whoever moves",
     "autopack/io/move_recovery.py": "under the fence of whoever recovers",
     "autopack/io/move_journal.py": "under the flock of the journal",
@@ -102,9 +111,10 @@ def test_every_flow_that_can_write_is_known_to_take_locks() -> None:
     assert writers == WRITERS.keys() | UNLOCKED.keys()
 
 
-def words(writer: tuple[str, str], *flags: object) -> list[object]:
+def words(writer: tuple[str, str], root: Path, *flags: object) -> list[object]:
     """Return a writer's command line: other flags come before its own."""
-    return [*([writer[1]] if writer[1] else []), *flags, *WRITERS[writer][0]]
+    own = [storage_flow.named(root, word) for word in WRITERS[writer][0]]
+    return [*([writer[1]] if writer[1] else []), *flags, *own]
 
 
 @pytest.fixture
@@ -117,6 +127,8 @@ def ready(make_workspace, run_flow):
             done = run_flow(writer[0], *before, "--workspace", root, "--engine", "direct")
             assert done.returncode == 0, done.stderr
             shutil.rmtree(root / ".autonomous_runs/.locks")
+        if writer[0] == "storage_apply":
+            storage_flow.prepare(root, run_flow, writer[1])
         return root
 
     return make
@@ -125,7 +137,7 @@ def ready(make_workspace, run_flow):
 @pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
 def test_a_writer_holds_its_locks_and_a_dry_run_none(writer, run_flow, ready) -> None:
     root, alone = ready(writer, true_files()), WRITERS[writer][1]
-    wet = words(writer, "--workspace", root, "--engine", "direct", "--json")
+    wet = words(writer, root, "--workspace", root, "--engine", "direct", "--json")
     if writer not in MAKERS:
         dry = [word for word in wet if word != "--execute"]
         assert run_flow(writer[0], *dry).returncode == 0
@@ -148,7 +160,7 @@ def test_a_writer_waits_for_whoever_holds_the_umbrella(writer, run_flow, ready) 
     root = ready(writer, true_files())
     with MultiLock(root, {"tidy": "exclusive"}, Owner("tidy"), Deadline.after(60)):
         where = ("--workspace", root, "--engine", "direct", "--max-seconds", "2")
-        done = run_flow(writer[0], *words(writer, *where))
+        done = run_flow(writer[0], *words(writer, root, *where))
     assert done.returncode == 5
     assert "lock 'tidy' is busy" in done.stderr
     assert not (root / "autopack.db").exists()
@@ -190,7 +202,7 @@ def test_no_file_is_written_while_no_lock_is_held(writer, ready) -> None:
     files = true_files()
     files["README.md"] = files["README.md"].replace(b"entries**: 3", b"entries**: 4")
     root = ready(writer, files)
-    told = words(writer, "--workspace", str(root), "--engine", "direct")
+    told = words(writer, root, "--workspace", str(root), "--engine", "direct")
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, str(root), writer[0], *told],
         cwd=REPOSITORY, env=clean_environment(), capture_output=True, text=True, check=False,
@@ -230,12 +242,15 @@ def test_what_writes_pages_and_rows_cannot_be_called_without_a_fence() -> None:
     from autopack.io.moves import apply, recover, undo
     from autopack.io.publish import Permit
     from autopack.io.replace import remove_file, replace_file
+    from autopack.io.storage_quarantine import Hands
+    from autopack.io.storage_rows import Rows
+    from autopack.io.storage_runs import working
 
     for function, needed in (
         (replace_file, "fence"), (remove_file, "fence"),
         (Database.writing, "fence"), (Permit, "fence"), (feed, "check"),
         *((mover, term) for mover in (apply, recover, undo, retry) for term in ("check", "fence")),
-        (QueueFile.save, "fence"),
+        (QueueFile.save, "fence"), (working, "fence"), (Hands, "fence"), (Rows, "fence"),
     ):  # fmt: skip
         parameter = python.signature(function).parameters[needed]
         assert parameter.default is python.Parameter.empty

@@ -1,0 +1,206 @@
+"""Steps of an approval: show what it would be about, ask or read the decision, write it down."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autopack.errors import Refused, UsageError
+from autopack.report import Report
+from tasks import policy
+from tasks.engine import task
+from tasks.run import current, waiting_for_a_person
+from tasks.storage_apply import Applying
+from tasks.storage_apply_gate import APPROVED, read_run
+
+if TYPE_CHECKING:
+    from prefect.input import RunInput
+
+LOOK_S = 5
+"""How often a paused flow run looks for its answer, in seconds."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person decided: which items, at most how much, and their name."""
+
+    items: Sequence[str]
+    by: str
+    max_bytes: int | None = None
+    max_items: int | None = None
+
+
+@task(**policy.READ)
+def read_subject(applying: Applying, report: str | None, purge: str | None) -> None:
+    """Read what an approval would be about: a report, or what a run holds in its quarantine.
+
+    Raises:
+        UsageError: Neither is named, or both.
+        Refused: It was changed, or nothing may be approved under this policy.
+    """
+    from autopack.io.storage_reports import read_report
+    from autopack.storage.approval import of_report, of_run
+    from autopack.storage.gate import check_enabled, check_report
+
+    assert applying.policy
+    if purge:
+        read_run(applying, purge)
+        assert applying.journal
+        assert applying.report
+        applying.subject = of_run(applying.journal, applying.report)
+        applying.rows().check(applying.journal)
+        check_enabled(applying.policy, applying.policy_shown)
+        return
+    if report is None:
+        raise UsageError("no report is named", next_step="python -m flows.storage_scan")
+    place = applying.place(report)
+    applying.papers["report"] = applying.shown(place)
+    applying.report = read_report(str(place))
+    check_enabled(applying.policy, applying.policy_shown)
+    check_report(applying.report, applying.policy, applying.now)
+    applying.subject = of_report(applying.report)
+
+
+def answer(report: Report, applying: Applying, given: Answer | None, expires: str) -> Answer:
+    """Return the decision: as it was given, else by asking in a paused flow run.
+
+    Raises:
+        UsageError: There is no decision, and nobody to ask.
+    """
+    from tasks.engine import inside_prefect
+
+    if given is not None:
+        return given
+    run = current()
+    if not run or run.engine != "server" or not inside_prefect():
+        raise UsageError(
+            "--by is missing: who approves?", next_step="add --by 'Your Name', or --sign KEY"
+        )
+    return _asked(report, applying, expires)
+
+
+def _asked(report: Report, applying: Applying, expires: str) -> Answer:
+    """Show the report on the flow run, pause it, and return what somebody typed.
+
+    Raises:
+        Refused: Nobody answered for as long as the approval may hold.
+    """
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.exceptions import FlowPauseTimeout
+    from prefect.flow_runs import pause_flow_run
+
+    from autopack.papers import span
+    from autopack.render import cleaned, markdown
+
+    create_markdown_artifact(
+        markdown(cleaned(report)), key="storage-apply-report", description="What could go"
+    )
+    try:
+        with waiting_for_a_person():
+            typed = pause_flow_run(
+                _form(), timeout=int(span(expires).total_seconds()), poll_interval=LOOK_S
+            )
+    except FlowPauseTimeout:
+        again = applying.subject.again if applying.subject else ""
+        raise Refused("nobody approved in time", next_step=again) from None
+    assert typed is not None
+    words = str(getattr(typed, "items")).replace(",", " ").split()  # noqa: B009 - a form of Prefect
+    return Answer(words, str(getattr(typed, "by")))  # noqa: B009
+
+
+def _form() -> type[RunInput]:
+    """Return the form that a paused approval shows."""
+    from prefect.input import RunInput
+    from pydantic import Field
+
+    class Approve(RunInput):
+        by: str = Field(description="Your own name: it is kept with the approval.")
+        items: str = Field(default="", description="Item ids to approve, or: all")
+
+    return Approve
+
+
+@task(**policy.READ)
+def decide(applying: Applying, given: Answer, expires: str, key: str | None) -> None:
+    """Turn the decision into an approval, and sign it.
+
+    Raises:
+        UsageError: It names no person, no item, or holds for too long.
+        Refused: The policy lists keys, and this is not signed by one of them.
+    """
+    from autopack.papers import span
+    from autopack.storage.approval import Given, Limits, check, chosen, make
+
+    assert applying.policy
+    assert applying.subject
+    run = current()
+    limits = Limits(given.max_bytes, given.max_items, span(expires))
+    stamp = Given(
+        given.by or _name_of(applying, key), applying.now, secrets.token_hex(16),
+        run.flow_run_id and str(run.flow_run_id) if run else None,
+    )  # fmt: skip
+    items = chosen(applying.subject, given.items)
+    approval = make(applying.subject, applying.policy, items, limits, stamp)
+    if key:
+        from autopack.io.signing import public_of, sign
+        from autopack.storage.approval import signed, to_sign
+
+        place = Path(key).expanduser()
+        approval = signed(approval, public_of(place), sign(place, to_sign(approval)))
+    from autopack.io.signing import verify
+
+    check(approval, applying.subject, applying.policy, applying.now, verify)
+    applying.approval = approval
+
+
+def _name_of(applying: Applying, key: str | None) -> str:
+    """Return whose a private key is by the policy."""
+    assert applying.policy
+    if key:
+        from autopack.io.signing import public_of
+
+        public = public_of(Path(key).expanduser())
+        for known in applying.policy.approval.keys:
+            if known.public == public:
+                return str(known.name)
+    return ""
+
+
+@task(**policy.ONCE)
+def write(applying: Applying, out: str | None, written: list[str]) -> None:
+    """Record the approval in the audit chain, then write it."""
+    from autopack.io import audit
+    from autopack.io.rule_files import write_product
+
+    approval = applying.approval
+    assert approval
+    audit.append(
+        applying.root,
+        {
+            "event": APPROVED,
+            "flow_run_id": approval.flow_run_id,
+            "approval": approval.id,
+            "action": approval.action,
+            "subject": approval.subject,
+            "by": approval.approver,
+            "signed": approval.signature is not None,
+            "expires_at": approval.expires_at.isoformat(),
+            "items": len(approval.items),
+        },
+    )
+    path = Path(out).expanduser() if out else applying.root / _usual_place(applying)
+    shown = applying.papers["approval"] = applying.shown(path)
+    write_product(path, shown, approval.data())
+    written.append(shown)
+
+
+def _usual_place(applying: Applying) -> str:
+    from autopack.state_files import REPORTS
+
+    assert applying.subject
+    name = applying.run if applying.subject.run else applying.subject.digest[7:19]
+    kind = "purge-approval" if applying.subject.run else "approval"
+    return f"{REPORTS}/storage/{name}.{kind}.json"
