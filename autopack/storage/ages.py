@@ -38,13 +38,14 @@ def ages(sized: pl.DataFrame, now_ns: int) -> tuple[Age, ...]:
 
     names = [name for name, _ in BUCKETS] + [OLDER, FUTURE]
     age = now_ns - pl.col("mtime_ns")
-    bucket = pl.when(age < 0).then(len(names) - 1)
-    for n, (_, days) in enumerate(BUCKETS):
-        bucket = bucket.when(age < days * DAY_NS).then(n)
+    bucket = pl.lit(len(BUCKETS))
+    for n, (_, days) in reversed(list(enumerate(BUCKETS))):
+        bucket = pl.when(age < days * DAY_NS).then(n).otherwise(bucket)
+    bucket = pl.when(age < 0).then(len(names) - 1).otherwise(bucket)
     sums = (
         sized.lazy()
         .filter(pl.col("kind") == int(Kind.FILE))
-        .group_by(bucket.otherwise(len(BUCKETS)).alias("bucket"))
+        .group_by(bucket.alias("bucket"))
         .agg(pl.len(), pl.col("tree_size").sum(), pl.col("tree_allocated").sum())
         .collect()
     )

@@ -150,5 +150,7 @@ def _mostly(changed: pl.DataFrame, shown: pl.DataFrame) -> dict[str, str]:
 
 def _grown(row: dict[str, Any], mostly: dict[str, str]) -> Grown:
     name = mostly.get(row["path"], "").rpartition("/")[2]
-    numbers = (row[key] for key in ("before", "after", "change", "size_change"))
-    return Grown(row["path"], row["status"], *numbers, name)
+    return Grown(
+        row["path"], row["status"], row["before"], row["after"], row["change"],
+        row["size_change"], name,
+    )  # fmt: skip
