@@ -22,6 +22,8 @@ WHY = {
     "loop": "a folder that lies in itself",
     "failed": "could not be read",
 }
+BLIND = 500
+"""As many of the places that were not seen are listed."""
 ALLOCATED, APPARENT = "allocated", "apparent"
 
 
@@ -82,10 +84,6 @@ def place(pictures: Sequence[Picture], picture: Picture, path: str) -> str:
     return shown(f"{picture.root.rstrip('/')}/{path}".rstrip("/") or "/")
 
 
-def _of(number: int, among: int, what: str) -> str:
-    return f"{what}: {number:,} of {among:,}" if number < among else what
-
-
 def _files(pictures: Sequence[Picture]) -> Table:
     rows = [
         (place(pictures, p, one.path), one.allocated, one.size, one.names, day(one.mtime_ns))
@@ -93,8 +91,8 @@ def _files(pictures: Sequence[Picture]) -> Table:
     ]  # fmt: skip
     rows = sorted(rows, key=lambda row: -row[1])[:TOP]
     return Table(
-        "largest-files", _of(len(rows), sum(p.files.among for p in pictures), "Largest files"),
-        ("file", ALLOCATED, APPARENT, "names", "modified"), rows, ALLOCATED, (ALLOCATED, APPARENT),
+        "largest-files", "Largest files", ("file", ALLOCATED, APPARENT, "names", "modified"), rows,
+        ALLOCATED, (ALLOCATED, APPARENT), sum(p.files.among for p in pictures),
     )  # fmt: skip
 
 
@@ -105,9 +103,8 @@ def _folders(pictures: Sequence[Picture]) -> Table:
     ]  # fmt: skip
     rows = sorted(rows, key=lambda row: -row[1])[:TOP]
     return Table(
-        "largest-folders",
-        _of(len(rows), sum(p.folders.among for p in pictures), "Largest folders"),
-        ("folder", ALLOCATED, APPARENT, "entries"), rows, ALLOCATED, (ALLOCATED, APPARENT),
+        "largest-folders", "Largest folders", ("folder", ALLOCATED, APPARENT, "entries"), rows,
+        ALLOCATED, (ALLOCATED, APPARENT), sum(p.folders.among for p in pictures),
     )  # fmt: skip
 
 
@@ -129,16 +126,16 @@ def _ages(pictures: Sequence[Picture]) -> Table:
 
 def _growth(pictures: Sequence[Picture]) -> Table:
     rows = [
-        (place(pictures, p, one.path), one.status, one.change, one.size_change, one.before,
-         one.after, shown(one.mostly))
+        (place(pictures, p, one.path), one.status, one.change, one.size_change, one.after,
+         shown(one.mostly))
         for p in pictures if p.growth for one in p.growth.shown
     ]  # fmt: skip
     rows = sorted(rows, key=lambda row: (-abs(row[2]), -abs(row[3])))[:TOP]
     among = sum(p.growth.among for p in pictures if p.growth)
     return Table(
-        "growth", _of(len(rows), among, "Growth since the last scan"),
-        ("folder", "what", "change", "apparent change", "before", "after", "most of it"), rows,
-        "change", ("change", "apparent change", "before", "after"),
+        "growth", "Growth since the last scan",
+        ("folder", "what", "change", "apparent change", "now", "most of it"), rows,
+        "change", ("change", "apparent change", "now"), among,
     )  # fmt: skip
 
 
@@ -157,14 +154,14 @@ def _categories(pictures: Sequence[Picture]) -> Table:
     ]
     return Table(
         "categories", "Categories of the policy",
-        ("category", "eligible", "protected", "kept", "folders denied"), rows, "eligible",
-        ("eligible", "protected", "kept"),
+        ("category", "eligible", "protected", "kept", "folders denied"), rows,
+        sizes=("eligible", "protected", "kept"),
     )  # fmt: skip
 
 
 def _not_seen(pictures: Sequence[Picture]) -> Table:
     rows = [row for p in pictures for row in _blind(pictures, p)]
-    return Table("not-seen", "Not seen", ("path", "why"), rows)
+    return Table("not-seen", "Not seen", ("path", "why"), rows[:BLIND], among=len(rows))
 
 
 def _blind(pictures: Sequence[Picture], p: Picture) -> Iterator[tuple[str, str]]:
@@ -195,8 +192,9 @@ def _aligned(table: Table, limit: int = LINES) -> Iterator[str]:
                   for cell, width, left in zip(line, widths, words, strict=True)]  # fmt: skip
         # The first column may be a long path, so that it comes last.
         yield f"  {'  '.join([*cells_[1:], line[0]])}".rstrip()
-    if len(table.rows) > limit:
-        yield f"  showing {limit} of {len(table.rows)}"
+    among = max(len(table.rows), table.among or 0)
+    if among > limit:
+        yield f"  showing {len(rows)} of {among:,}"
 
 
 def _number(cell: float) -> str:
