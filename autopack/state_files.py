@@ -36,10 +36,14 @@ TIDY_RULES = "config/tidy.yaml"
 
 @dataclass(frozen=True)
 class StateFile:
-    """Files or folders that match a glob, with everything in them, and whose they are."""
+    """Files or folders that match a glob, with everything in them, and whose they are.
+
+    What is `rebuilt` from other files may be put away by the storage flows; no other sweep has it.
+    """
 
     glob: str
     what: str
+    rebuilt: bool = False
 
 
 # fmt: off
@@ -49,7 +53,7 @@ REGISTRY: tuple[StateFile, ...] = (
     StateFile(".svn", "Subversion"),
     StateFile(".venv", "a Python environment"),
     StateFile("venv", "a Python environment"),
-    StateFile("**/node_modules", "packages"),
+    StateFile("**/node_modules", "packages", rebuilt=True),
     StateFile("config", "the settings of the workspace and of its flows"),
     StateFile("prefect.yaml", "the deployments"),
     StateFile(".prefectignore", "the deployments"),
