@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from autopack.storage.classify import Kind
+from autopack.storage.matcher import Globs
+from autopack.storage.policy import Policy
+from autopack.storage.protection import Guard, Protection
 from autopack.storage.snapshot import NotSeen, below
 
 if TYPE_CHECKING:
@@ -110,3 +113,25 @@ def uses(sized: pl.DataFrame, verdicts: Verdicts, not_seen: Iterable[NotSeen]) -
     found = [Use(*(row[key] for key in ("category", *states, "denied")))
              for row in told.iter_rows(named=True)]  # fmt: skip
     return tuple(sorted(found, key=lambda use: (-use.allocated, use.category)))
+
+
+def verdicts(
+    frame: pl.DataFrame, policy: Policy, protection: Protection, going: Sequence[int]
+) -> Verdicts:
+    """Return what a policy says of every row; `going` are the rows of what could go, in order.
+
+    The first category that matches a path counts, as it does for what could go.
+    """
+    import polars as pl
+
+    category = pl.Series([None], dtype=pl.String).extend_constant(None, frame.height - 1)
+    fold = policy.case == "insensitive"
+    for name, told in reversed(policy.categories.items()):
+        matched = Globs(tuple(told.match), fold, covering=True).series(frame["path"])
+        category = frame.select(pl.when(matched).then(pl.lit(name)).otherwise(category)).to_series()
+    eligible = spread(frame, going, ["eligible"] * len(going))
+    guarded = protection.flags(frame) == int(Guard.PROTECTED)
+    state = frame.select(
+        pl.when(guarded).then(pl.lit("protected")).when(eligible.is_not_null()).then(eligible)
+    )
+    return Verdicts(category.alias("category"), state.to_series().alias("state"))
