@@ -58,7 +58,7 @@ def _add(columns: _Columns, *cells: Any) -> None:
 
 def _label(picture: Picture, node: Node) -> str:
     if node.rest:
-        return f"{node.entries:,} smaller" if node.entries else "the folder itself"
+        return f"{node.entries:,} smaller"
     name = node.path.rpartition("/")[2] if node.path else picture.root
     return _plain(shown(name))
 

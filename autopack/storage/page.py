@@ -171,11 +171,12 @@ def _blind(pictures: Sequence[Picture], p: Picture) -> Iterator[tuple[str, str]]
     if count:
         some = ", ".join(shown(path) for path in first)
         more = ", …" if count > len(first) else ""
-        yield f"{some}{more}", f"{count:,} links that are counted and never followed"
+        links = "link that is" if count == 1 else "links that are"
+        yield f"{some}{more}", f"{count:,} {links} counted and never followed"
 
 
 def _reason(p: Picture, one: NotSeen) -> str:
-    then = "; only one of the two scans could look here" if one.path in p.unlike else ""
+    then = "; only one of the two scans saw this" if one.path in p.unlike else ""
     return f"{WHY[one.why]}{then}"
 
 

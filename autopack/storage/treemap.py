@@ -68,7 +68,10 @@ def _newest(sized: pl.DataFrame, rows: pl.Series) -> list[int]:
 
 
 def _rests(nodes: list[Node]) -> list[Node]:
-    """Return what has no node of its own in the folders that have nodes in them."""
+    """Return what has no node of its own in the folders that have nodes in them.
+
+    The blocks of the folder itself are no entry, and get none.
+    """
     shown: dict[int, list[Node]] = {}
     for node in nodes:
         if node.parent is not None:
@@ -77,7 +80,7 @@ def _rests(nodes: list[Node]) -> list[Node]:
         Node(around.path, at, *left, around.newest_ns, around.use, rest=True)
         for at, inner in shown.items()
         for around in [nodes[at]]
-        if (left := _left(around, inner))[1] > 0
+        if (left := _left(around, inner))[1] > 0 and left[2]
     ]
 
 
