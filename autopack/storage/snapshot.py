@@ -12,9 +12,10 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from autopack.storage.classify import Kind
+from autopack.storage.names import spell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 FORMAT = "autopack.storage.snapshot/1"
 Mode = Literal["full", "exact", "fast"]
 Why = Literal["denied", "mount", "filesystem", "replaced", "loop", "failed"]
-"""`replaced`: another folder came to the name meanwhile; `failed`: any other error."""
+"""`replaced`: something else came to the name meanwhile; `loop`: a link that the policy lets be
+followed leads to a folder that is seen elsewhere; `failed`: any other error."""
+_OUTSIDE = {"mount", "filesystem", "loop"}
 
 SCHEMA: dict[str, str] = {
     "path": "String",
@@ -58,14 +61,20 @@ class NotSeen:
     path: str
     why: Why
 
+    @classmethod
+    def of(cls, path: bytes, why: str) -> NotSeen:
+        """Return what a walk noted, its path spelled."""
+        return cls(spell(path), cast("Why", why))
+
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """What a scan saw of one root.
 
     `started_ns` is the wall clock when it began; `sizes_ns` when the scan began that last looked at
-    every file: the same one, except under `fast`. `position` is where the next `fast` scan goes on
-    to look at files again, `backend` what read the attributes, `remarks` what the scan had to say.
+    every file: the same one, except under `fast`. `turn` says which of the files the next `fast`
+    scan looks at again, `seen_by` with whose rights it was made, `backend` what read the
+    attributes, `remarks` what the scan had to say.
     """
 
     frame: pl.DataFrame
@@ -75,13 +84,14 @@ class Snapshot:
     started_ns: int = 0
     sizes_ns: int = 0
     backend: str = ""
-    position: int = 0
+    seen_by: str = ""
+    turn: int = 0
     remarks: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:
         """Return whether something inside the tree could not be looked at."""
-        return any(one.why not in {"mount", "filesystem"} for one in self.not_seen)
+        return any(one.why not in _OUTSIDE for one in self.not_seen)
 
     @property
     def exact(self) -> bool:
