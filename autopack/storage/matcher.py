@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ MAX_LENGTH = 500
 _AT_ONCE = 200
 """Globs in one expression; more would meet the size limit of the expressions' engine."""
 _CHARACTER = r"(?:[^/\\]|\\(?:\\|x[0-9a-f]{2}))"
+_ANYWHERE = "(?:.+/)?"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _TOKEN = re.compile(r"\\(.)|\[([!^]?)(\]?[^]]*)\]|(\*+)|(\?)|(.)", re.S)
 _RANGE = re.compile(r"(.)-(.)|(.)", re.S)
@@ -33,39 +34,38 @@ _RANGE = re.compile(r"(.)-(.)|(.)", re.S)
 
 def glob_fault(glob: str) -> str | None:
     """Return why a glob is refused, or None for one that has one reading."""
-    if glob.startswith("!"):
-        return "a negation: what is protected stays protected; write \\! for the character"
-    if glob.startswith("#"):
-        return "a comment in gitignore; write \\# for the character"
-    if len(glob) > MAX_LENGTH or not glob.strip("/ \t\r\n"):
-        return f"longer than {MAX_LENGTH} characters" if glob.strip() else "empty"
-    if glob[-1].isspace() and not glob.endswith("\\ "):
-        return "ends with a space; write it as '\\ '"
+    if fault := next((said for bad, said in _faults(glob) if bad), None):
+        return fault
     if is_windows(glob):
         return None
     names = glob.removeprefix("/").removesuffix("/").split("/")
     if names.count(ANY) > MAX_STARS:
         return f"** more than {MAX_STARS} times"
-    return next((fault for name in names if (fault := _name_fault(name))), None)
+    return next((fault for name in names if name != ANY and (fault := _name_fault(name))), None)
+
+
+def _faults(glob: str) -> Iterator[tuple[bool, str]]:
+    yield not glob.strip("/ \t\r\n"), "empty"
+    yield glob.startswith("!"), "a negation, and what is protected stays so; write \\! for the sign"
+    yield glob.startswith("#"), "a comment in gitignore; write \\# for the sign"
+    yield len(glob) > MAX_LENGTH, f"longer than {MAX_LENGTH} characters"
+    yield glob[-1:].isspace() and not glob.endswith("\\ "), "ends with a space; write it as '\\ '"
 
 
 def _name_fault(name: str) -> str | None:
     if name in ("", ".", ".."):
         return f"'{name}' between its slashes is no name"
-    if name == ANY:
-        return None
     if len(name) > 1 and not name.strip("*"):
         return f"{name} is neither * nor **"
     if len(re.findall(r"\*+", name)) > MAX_STARS:
         return f"* more than {MAX_STARS} times in one name"
-    tokens = list(_TOKEN.finditer(name))
-    if any(token[6] == "[" for token in tokens):
-        return "a [ without its ]; write \\[ for the character"
-    if any(token[6] == "\\" for token in tokens):
-        return "a \\ with nothing after it"
-    return next(
-        (f for token in tokens if token[3] is not None and (f := _set_fault(token[3]))), None
-    )
+    return next((f for token in _TOKEN.finditer(name) if (f := _token_fault(token))), None)
+
+
+def _token_fault(token: re.Match[str]) -> str | None:
+    if token[6] in ("[", "\\"):
+        return f"a {token[6]} without what belongs to it; write \\{token[6]} for the sign"
+    return None if token[3] is None else _set_fault(token[3])
 
 
 def _set_fault(inner: str) -> str | None:
@@ -107,7 +107,7 @@ def translate(glob: str, *, covering: bool = False) -> str:
 
 def _piece(name: str, at: int, many: int) -> str:
     if name == ANY:
-        return "(?:.+/)?"
+        return _ANYWHERE
     return _name(name) + ("/" if at < many - 1 else "")
 
 
@@ -171,23 +171,28 @@ class Globs:
 
     @cached_property
     def _expressions(self) -> tuple[str, ...]:
-        head = "(?si)" if self.fold else "(?s)"
-        return tuple(rf"{head}\A(?:{'|'.join(words)})" for words in _packs(self._words, _AT_ONCE))
+        head = r"(?si)\A" if self.fold else r"(?s)\A"
+        return tuple(head + _any(pack) for pack in self._packs)
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str], ...]:
         flags = re.S | re.I if self.fold else re.S
-        words = [word.replace(r"\z", r"\Z") for word in self._words]
-        return tuple(re.compile("|".join(pack), flags) for pack in _packs(words, _AT_ONCE))
+        packs = ([word.replace(r"\z", r"\Z") for word in pack] for pack in self._packs)
+        return tuple(re.compile(_any(pack), flags) for pack in packs)
 
     @cached_property
-    def _words(self) -> list[str]:
+    def _packs(self) -> list[list[str]]:
         globs = (unicodedata.normalize("NFC", g) if self.fold else g for g in self.globs)
-        return [translate(glob, covering=self.covering) for glob in globs]
+        words = [translate(glob, covering=self.covering) for glob in globs]
+        return [words[n : n + _AT_ONCE] for n in range(0, len(words), _AT_ONCE)]
 
 
-def _packs(words: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (words[n : n + size] for n in range(0, len(words), size))
+def _any(words: Sequence[str]) -> str:
+    """Return the alternatives as one expression; those that float share the way to them."""
+    floating = [word.removeprefix(_ANYWHERE) for word in words if word.startswith(_ANYWHERE)]
+    fixed = [word for word in words if not word.startswith(_ANYWHERE)]
+    shared = [f"{_ANYWHERE}(?:{'|'.join(floating)})"] if floating else []
+    return f"(?:{'|'.join([*fixed, *shared])})"
 
 
 def composed(paths: pl.Series) -> pl.Series:

@@ -36,10 +36,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 class Traversal(Strict):
     """What a scan may enter besides plain folders. What lies behind is never acted on."""
 
-    symlink: Verdict = Field("deny", description="Symbolic links to folders.")
-    junction: Verdict = Field("deny", description="Mount points of Windows inside a volume.")
-    other_reparse: Verdict = Field("deny", description="Any other reparse point of Windows.")
-    mount: Verdict = Field("deny", description="Other filesystems, and bind mounts.")
+    symlink: Verdict = Field(default="deny", description="Symbolic links to folders.")
+    junction: Verdict = Field(
+        default="deny", description="Mount points of Windows inside a volume."
+    )
+    other_reparse: Verdict = Field(
+        default="deny", description="Any other reparse point of Windows."
+    )
+    mount: Verdict = Field(default="deny", description="Other filesystems, and bind mounts.")
 
     def allows(self, what: Literal["symlink", "junction", "other_reparse", "mount"]) -> bool:
         """Return whether a scan may enter it."""
@@ -50,9 +54,11 @@ class Caps(Strict):
     """What one run may put away of a category, the item at hand included."""
 
     max_bytes: Whole = Field(
-        50 * GIB, description="Bytes: of each item the larger of its size and its disk use."
+        default=50 * GIB, description="Bytes: of each item the larger of its size and its disk use."
     )
-    max_items: Whole = Field(1000, description="Items; a folder that goes as a whole is one.")
+    max_items: Whole = Field(
+        default=1000, description="Items; a folder that goes as a whole is one."
+    )
 
 
 class Category(Strict):
@@ -62,16 +68,16 @@ class Category(Strict):
         min_length=1, description="`x/**` names the folder x as one item, `x/*` each thing in it."
     )
     older_than_days: Whole | None = Field(
-        None,
+        default=None,
         description="Days since the newest change in an item; 0 asks for no age. Left out: never.",
     )
     keep_newest: Whole = Field(
-        0, description="So many items of each parent folder stay, the newest ones."
+        default=0, description="So many items of each parent folder stay, the newest ones."
     )
     action: Literal["quarantine", "report"] = Field(
-        "report", description="`report` counts what is there and proposes nothing."
+        default="report", description="`report` counts what is there and proposes nothing."
     )
-    caps: Caps = Field(Caps(), description="What one run may put away.")
+    caps: Caps = Field(default=Caps(), description="What one run may put away.")
 
 
 class Key(Strict):
@@ -87,7 +93,7 @@ class ApprovalRules(Strict):
     """What an approval has to be."""
 
     max_hours: Annotated[int, Field(strict=True, ge=1, le=LONGEST.days * 24)] = Field(
-        24, description="An approval holds at most so many hours."
+        default=24, description="An approval holds at most so many hours."
     )
     keys: list[Key] = Field(
         default=[], description="As soon as a key is listed, an approval has to be signed by one."
@@ -98,11 +104,11 @@ class Policy(Strict):
     """What is protected, what may go and when, and what an approval has to be."""
 
     execution: Literal["disabled", "enabled"] = Field(
-        "disabled", description="`disabled`: scans and reports only; nothing is ever moved."
+        default="disabled", description="`disabled`: scans and reports only; nothing is ever moved."
     )
-    traversal: Traversal = Field(Traversal(), description="What a scan may enter.")
+    traversal: Traversal = Field(default=Traversal(), description="What a scan may enter.")
     case: Literal["sensitive", "insensitive"] = Field(
-        "sensitive",
+        default="sensitive",
         description="How categories read names. What is protected is so in every case spelling; "
         "`insensitive` also protects names that Windows would read as another one.",
     )
@@ -118,16 +124,20 @@ class Policy(Strict):
         default={}, description="What may go; the first one that matches a path counts."
     )
     refuse_share: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
-        50, description="Above this percentage of a root's disk use, no report is made."
+        default=50, description="Above this percentage of a root's disk use, no report is made."
     )
     min_keep: Annotated[int, Field(strict=True, ge=1)] = Field(
-        1, description="If fewer files than this would stay in a root, no report is made."
+        default=1, description="If fewer files than this would stay in a root, no report is made."
     )
-    grace_days: Whole = Field(7, description="Days in quarantine before a purge is allowed.")
+    grace_days: Whole = Field(
+        default=7, description="Days in quarantine before a purge is allowed."
+    )
     retries: Annotated[int, Field(strict=True, ge=0, le=10)] = Field(
-        3, description="More tries at an item that another program holds open."
+        default=3, description="More tries at an item that another program holds open."
     )
-    approval: ApprovalRules = Field(ApprovalRules(), description="What an approval has to be.")
+    approval: ApprovalRules = Field(
+        default=ApprovalRules(), description="What an approval has to be."
+    )
 
     @field_validator("categories")
     @classmethod

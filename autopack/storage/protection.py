@@ -35,7 +35,7 @@ _NO_PATH = r"\A(?:/|\z)|//|/\z|(?:\A|/)\.\.?(?:/|\z)|\x00"
 _WINDOWS = (
     r'[\\:*?"<>|\x00-\x1f]'  # a separator, a stream (a:b), or no character of a name
     r"|[. ](?:/|\z)"  # dropped when the name is opened
-    r"|(?i:(?:\A|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])[ ]*(?:\.[^/]*)?(?:/|\z))"
+    r"|(?i:(?:\A|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.[^/]*)?(?:/|\z))"
     r"|(?:\A|/)[^/.~]{1,6}~[0-9]{1,6}(?:\.[^/.]{0,3})?(?:/|\z)"  # the short form of any long name
 )
 
