@@ -10,7 +10,7 @@ from autopack.report import Table
 from autopack.storage.names import shown
 from autopack.storage.picture import TOP, Picture
 from autopack.storage.snapshot import NotSeen
-from autopack.storage.uses import Use
+from autopack.storage.uses import HEADS, Use
 
 LINES = 8
 """The rows of a table that a terminal is shown."""
@@ -148,14 +148,10 @@ def summed(pictures: Sequence[Picture]) -> list[Use]:
 
 
 def _categories(pictures: Sequence[Picture]) -> Table:
-    rows = [
-        (use.category, use.eligible, use.protected, use.kept, use.denied)
-        for use in summed(pictures)
-    ]
+    rows = [(use.category, *(getattr(use, head) for head in HEADS)) for use in summed(pictures)]
     return Table(
         "categories", "Categories of the policy",
-        ("category", "eligible", "protected", "kept", "folders denied"), rows,
-        sizes=("eligible", "protected", "kept"),
+        ("category", *HEADS), rows, sizes=HEADS,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from autopack.storage.growth import Growth, growth
 from autopack.storage.largest import Largest, largest_files, largest_folders
 from autopack.storage.snapshot import NotSeen, Snapshot, Totals, totals, with_tree_sizes
 from autopack.storage.treemap import Node, treemap
-from autopack.storage.uses import Use, Verdicts, uses, words
+from autopack.storage.uses import Judged, Use, uses, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,9 +47,7 @@ class Picture:
     unlike: tuple[str, ...] = ()
 
 
-def picture(
-    snapshot: Snapshot, before: Snapshot | None, verdicts: Verdicts, now_ns: int
-) -> Picture:
+def picture(snapshot: Snapshot, before: Snapshot | None, judged: Judged, now_ns: int) -> Picture:
     """Return the picture of a snapshot; `before` is the one that it is compared with."""
     sized = with_tree_sizes(snapshot.frame)
     grown = growth(with_tree_sizes(before.frame), sized, TOP) if before else None
@@ -64,8 +62,8 @@ def picture(
         largest_files(sized, TOP),
         largest_folders(sized, TOP),
         ages(sized, now_ns),
-        treemap(sized, words(sized, verdicts, snapshot.not_seen)),
-        uses(sized, verdicts, snapshot.not_seen),
+        treemap(sized, words(sized, judged, snapshot.not_seen)),
+        uses(sized, judged),
         tuple(sorted(snapshot.not_seen)),
         _links(snapshot.frame),
         grown,

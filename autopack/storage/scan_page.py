@@ -17,6 +17,15 @@ from autopack.storage.picture import Picture
 from autopack.storage.uses import PROTECTED, UNSEEN
 
 TEMPLATE = Path(__file__).with_name("scan_page.html.j2")
+HEADS = {
+    "eligible": "eligible",
+    "capped": "over the caps",
+    "kept": "kept: too young, or among the newest",
+    "reported": "only counted",
+    "protected": "protected",
+    "denied": "denied: links, mounts, or not seen",
+}
+"""What the parts of a category's bar mean."""
 COLOURS = 8
 """The colours that categories have; with more categories they come again."""
 BESIDE = f"{SCRIPTS} 'self' file:"
@@ -47,6 +56,7 @@ def html(
         figure=drawn,
         colours=list(_colours(drawn["legend"])),
         bars=bars,
+        heads=[(head, HEADS[head]) for head in HEADS if any(getattr(use, head) for use in bars)],
         longest=max((use.allocated for use in bars), default=0) or 1,
         tiles=list(_tiles(pictures, could_go)),
         roots=[(printable(shown(p.root)), _label(p)) for p in pictures],

@@ -66,7 +66,7 @@ def test_tables_tell_everything_without_the_script() -> None:
     made = picture_of(
         {"logs/run.log": 5 * MIB, "a/.cache/x": MIB},
         NotSeen("shut", "denied"), NotSeen("mnt", "mount"),
-        before={"logs/run.log": MIB}, going=["a/.cache"],
+        before={"logs/run.log": MIB},
     )  # fmt: skip
     words = Page(page_of(made, could_go=Reclaimable(1, MIB))).text
     for told in (

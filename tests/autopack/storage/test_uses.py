@@ -1,76 +1,62 @@
-"""What bytes are for: categories, and what may not go."""
+"""What bytes are for: categories, and what of them may go."""
 
 from __future__ import annotations
 
-from autopack.storage.policy import Policy
-from autopack.storage.protection import Protection
+import polars as pl
+
 from autopack.storage.snapshot import NotSeen, with_tree_sizes
-from autopack.storage.uses import Use, nothing, spread, uses, verdicts, words
+from autopack.storage.uses import HEADS, Judged, Use, uses, words
+from autopack.storage.verdicts import State
 from tests.support.trees import frame_of
 
 BLOCK = 4096
-POLICY = Policy.model_validate(
-    {
-        "protected": {"code": ["src/**"]},
-        "categories": {
-            "caches": {"match": ["**/.cache/**"]},
-            "logs": {"match": ["**/*.log"]},
-        },
-    }
-)
+NAMES = ("caches", "logs")
 
 
-def judged(entries, going=(), denied=()):
-    sized = with_tree_sizes(frame_of(entries))
-    rows = sorted(sized["path"].to_list().index(path) for path in going)
-    told = verdicts(sized, POLICY, Protection(POLICY), rows)
-    not_seen = [NotSeen(path, "denied") for path in denied]
-    return {use.category: use for use in uses(sized, told, not_seen)}, dict(
-        zip(sized["path"], words(sized, told, not_seen), strict=True)
-    )
+def judged(entries):
+    """Return the sized frame of `{path: (entry, category, state)}`, and what was judged of it."""
+    sized = with_tree_sizes(frame_of({path: told[0] for path, told in entries.items()}))
+    told = [entries.get(path, (None, "", State.NONE))[1:] for path in sized["path"]]
+    numbers = [NAMES.index(category) + 1 if category else 0 for category, _ in told]
+    states = [int(state) for _, state in told]
+    dtypes = (pl.UInt16, pl.UInt8)
+    series = (pl.Series(v, dtype=d) for v, d in zip((numbers, states), dtypes, strict=True))
+    return sized, Judged(NAMES, *series)
 
 
-def test_eligible_protected_and_kept_bytes_are_told_apart() -> None:
-    tree = {"a/.cache/old/f": 3 * BLOCK, "a/.cache/young": BLOCK, "src/.cache/x": 5 * BLOCK}
-    by, _ = judged(tree, going=["a/.cache/old"])
-    folders = 2 * BLOCK  # a/.cache and src/.cache themselves, of which the second is protected
-    assert by["caches"].eligible == 4 * BLOCK
-    assert by["caches"].allocated == 10 * BLOCK + folders
-    assert by["caches"].protected == 6 * BLOCK
+def test_every_state_has_its_head() -> None:
+    states = [state for state in State if state is not State.NONE]
+    made = uses(*judged({f"f{n}": (BLOCK << n, "logs", state) for n, state in enumerate(states)}))
+    assert len(made) == 1
+    assert made[0].allocated == BLOCK * (2 ** len(states) - 1)
+    assert all(getattr(made[0], head) for head in HEADS)
 
 
-def test_the_first_category_that_matches_counts() -> None:
-    by, _ = judged({"a/.cache/f.log": BLOCK, "b/f.log": BLOCK})
-    assert by["logs"] == Use("logs", 0, 0, BLOCK, 0)
+def test_a_folder_counts_with_its_own_blocks_alone() -> None:
+    made = uses(*judged({"c": (None, "caches", State.ELIGIBLE),
+                         "c/x": (3 * BLOCK, "caches", State.ELIGIBLE)}))  # fmt: skip
+    assert made == (Use("caches", eligible=4 * BLOCK),)
 
 
-def test_denied_folders_are_counted_for_their_category() -> None:
-    by, colours = judged(
-        {"a/.cache/shut": None, "b/shut": None}, denied=["a/.cache/shut", "b/shut"]
-    )
-    assert by["caches"].denied == 1
-    assert colours["b/shut"] == "not seen"
-
-
-def test_colours_are_categories_unless_protected() -> None:
-    _, colours = judged({"src/x.log": 1, "y.log": 1, "z": 1})
-    assert (colours["src/x.log"], colours["y.log"], colours["z"]) == ("protected", "logs", "")
-
-
-def test_a_hard_link_counts_once_in_a_category() -> None:
+def test_a_hard_link_counts_once() -> None:
     twice = {"size": 3 * BLOCK, "nlink": 2, "ino": 77}
-    by, _ = judged({"a/x.log": twice, "b/y.log": twice})
-    assert by["logs"].kept == 3 * BLOCK
+    made = uses(*judged({"a": (twice, "logs", State.KEPT), "b": (twice, "logs", State.KEPT)}))
+    assert made == (Use("logs", kept=3 * BLOCK),)
 
 
-def test_a_word_spreads_to_everything_below_and_no_further() -> None:
-    frame = frame_of({"a/b/c": 1, "a.b": 1, "a0": 1, "b": 1})
-    told = spread(frame, [frame["path"].to_list().index("a")], ["x"])
-    assert dict(zip(frame["path"], told, strict=True)) == {
-        "": None, "a": "x", "a/b": "x", "a/b/c": "x", "a.b": None, "a0": None, "b": None,
-    }  # fmt: skip
+def test_the_heaviest_category_comes_first() -> None:
+    made = uses(*judged({"a": (1, "logs", State.KEPT), "b": (9 * BLOCK, "caches", State.KEPT)}))
+    assert [use.category for use in made] == ["caches", "logs"]
 
 
-def test_without_a_policy_nothing_has_a_use() -> None:
-    sized = with_tree_sizes(frame_of({"a": 1}))
-    assert uses(sized, nothing(sized), ()) == ()
+def test_colours_are_categories_unless_protected_or_not_seen() -> None:
+    sized, told = judged(
+        {
+            "a": (1, "logs", State.YOUNG),
+            "b": (1, "logs", State.PROTECTED),
+            "c": (None, "caches", State.DENIED),
+            "d": (1, "", State.NONE),
+        }
+    )
+    made = words(sized, told, [NotSeen("c", "denied")])
+    assert list(made) == ["", "logs", "protected", "not seen", ""]
