@@ -84,11 +84,10 @@ class Doors:
         )
 
     def _all(self, rows: pl.DataFrame, root: int, start: bytes, found: _Found, depth: int) -> None:
-        opener = Opener(root, in_one_call=self.looking.backend == "statx")
         for path, is_link in self._doors(rows, start, found):
             self.looking.deadline.check("walking behind links and mounts")
             inner = path[len(start) + 1 :] if start else path
-            opened = _opened(opener, inner, is_link)
+            opened = self._opened(root, inner, is_link)
             if isinstance(opened, OSError):
                 if opened.errno not in (errno.ENOENT, errno.ENOTDIR):
                     why = "loop" if opened.errno == errno.ELOOP else "denied"
@@ -132,20 +131,22 @@ class Doors:
             found.parts.append(rows)
             self._all(rows, folder, path, found, depth + 1)
 
-
-def _opened(opener: Opener, path: bytes, is_link: bool) -> int | OSError:
-    """Return the folder behind a door, or why there is none to enter."""
-    folder, _, name = path.rpartition(b"/")
-    try:
-        parent = opener.open(folder)
-    except OSError as error:
-        return error
-    try:
-        return os.open(name, _FOLDER | (0 if is_link else os.O_NOFOLLOW), dir_fd=parent)
-    except OSError as error:
-        return error
-    finally:
-        os.close(parent)
+    def _opened(self, root: int, path: bytes, is_link: bool) -> int | OSError:
+        """Return the folder behind a door, or why there is none to enter."""
+        folder, _, name = path.rpartition(b"/")
+        opener = Opener(root, in_one_call=self.looking.backend == "statx")
+        try:
+            parent = opener.open(folder)
+        except OSError as error:
+            return error
+        finally:
+            opener.close()
+        try:
+            return os.open(name, _FOLDER | (0 if is_link else os.O_NOFOLLOW), dir_fd=parent)
+        except OSError as error:
+            return error
+        finally:
+            os.close(parent)
 
 
 def _moved(rows: pl.DataFrame, below: str) -> pl.DataFrame:

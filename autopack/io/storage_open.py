@@ -17,6 +17,7 @@ _OPENAT2 = 437
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x01, 0x02, 0x04, 0x08
 _LONGEST = 4000
 """Bytes of a path that one call takes; PATH_MAX is 4096 with the end."""
+_NEAR = 64
 _UNKNOWN = {errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.E2BIG}
 
 
@@ -25,6 +26,7 @@ class Opener:
 
     def __init__(self, root: int, *, in_one_call: bool = True) -> None:
         self.root = root
+        self.near: dict[bytes, int] = {}
         self.call = _openat2() if in_one_call else None
         flags = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
         self.how = (ctypes.c_uint64 * 3)(_FOLDER, 0, flags)
@@ -46,24 +48,43 @@ class Opener:
             OSError: It is not there, may not be entered, or is behind a link (ELOOP, ENOTDIR) or a
                 mount (EXDEV, as far as the system tells).
         """
-        if self.call is not None and len(path) <= _LONGEST:
+        if self.call is None:
+            return self._name_by_name(path)
+        if len(path) <= _LONGEST:
             return self._at(self.root, path or b".")
-        return self._step_by_step(path)
+        return self._piece_by_piece(path)
 
-    def _step_by_step(self, path: bytes) -> int:
+    def _piece_by_piece(self, path: bytes) -> int:
         descriptor = os.dup(self.root)
-        try:
-            for part in _parts(path, _LONGEST if self.call is not None else 0):
-                inner = self._at(descriptor, part)
+        for piece in _pieces(path):
+            try:
+                inner = self._at(descriptor, piece)
+            finally:
                 os.close(descriptor)
-                descriptor = inner
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if not path:  # a copy would share its position with the root
-            os.close(descriptor)
-            return os.open(b".", _FOLDER, dir_fd=self.root)
+            descriptor = inner
         return descriptor
+
+    def _name_by_name(self, path: bytes) -> int:
+        """Open from the nearest folder that is still open, since walks go from near to near."""
+        if not path:
+            return self._at(self.root, b".")
+        folder, _, name = path.rpartition(b"/")
+        waiting = []
+        while folder and folder not in self.near:
+            waiting.append(folder)
+            folder = folder.rpartition(b"/")[0]
+        descriptor = self.near[folder] if folder else self.root
+        for inner in reversed(waiting):
+            descriptor = self._at(descriptor, inner.rpartition(b"/")[2])
+            self.near[inner] = descriptor
+            if len(self.near) > _NEAR:
+                os.close(self.near.pop(next(iter(self.near))))
+        return self._at(descriptor, name)
+
+    def close(self) -> None:
+        """Close the folders that are kept open."""
+        while self.near:
+            os.close(self.near.popitem()[1])
 
     def _at(self, folder: int, path: bytes) -> int:
         if self.call is None:
@@ -75,15 +96,15 @@ class Opener:
         return found
 
 
-def _parts(path: bytes, longest: int) -> list[bytes]:
-    """Return a path in pieces of at most so many bytes, or of one name each."""
-    parts: list[bytes] = []
-    for name in path.split(b"/") if path else ():
-        if parts and len(parts[-1]) + 1 + len(name) <= longest:
-            parts[-1] += b"/" + name
+def _pieces(path: bytes) -> list[bytes]:
+    """Return a path in pieces that one call takes each."""
+    pieces: list[bytes] = []
+    for name in path.split(b"/"):
+        if pieces and len(pieces[-1]) + 1 + len(name) <= _LONGEST:
+            pieces[-1] += b"/" + name
         else:
-            parts.append(name)
-    return parts
+            pieces.append(name)
+    return pieces
 
 
 def _openat2() -> Callable[..., int] | None:

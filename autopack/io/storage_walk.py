@@ -71,10 +71,13 @@ class Walk:
     def run(self, jobs: Iterable[Job], budget: int | None = None) -> Block:
         """Read folders and what is below them; after `budget` rows the rest is left."""
         self._begin(jobs)
-        while self.stack and (budget is None or self.rows < budget):
-            if len(self.folders) % _OFTEN == 0:
-                self.pause()
-            self._enter(*self.stack.pop())
+        try:
+            while self.stack and (budget is None or self.rows < budget):
+                if len(self.folders) % _OFTEN == 0:
+                    self.pause()
+                self._enter(*self.stack.pop())
+        finally:
+            self.opener.close()
         return Block(
             b"\0".join(self.folders),
             self.counts.tobytes(),

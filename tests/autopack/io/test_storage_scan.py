@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from autopack.io import storage_look, storage_scan
 from autopack.io.storage_scan import scan
 from autopack.storage.classify import Kind
 from autopack.storage.snapshot import NotSeen, totals
+from tests.support.session import REPOSITORY
 from tests.support.storage_trees import Gardener, chain, full, judged, links, nasty, rows
 
 HOUR_NS = 3600 * 10**9
@@ -78,9 +81,7 @@ def test_without_statx_the_scan_says_what_it_used(tree, monkeypatch) -> None:
     monkeypatch.setattr(storage_attributes, "_statx", refuse)
     found = full(tree)
     assert (found.backend, with_statx.backend) == ("stat", "statx")
-    assert found.remarks == (
-        "no statx (Operation not permitted): attributes are read one by one",
-    )
+    assert found.remarks == ("no statx (Operation not permitted): attributes are read one by one",)
     assert found.frame.equals(with_statx.frame)
 
 
@@ -112,10 +113,10 @@ def test_pipes_and_sockets_are_entries_that_nobody_opens(tree) -> None:
 
 def test_depth_costs_neither_recursion_nor_descriptors(tmp_path) -> None:
     (tmp_path / "tree").mkdir()
-    chain(tmp_path / "tree", 1500, "n")
+    chain(tmp_path / "tree", 700, "n" * 9)
     before = len(os.listdir("/proc/self/fd"))
-    assert full(tmp_path / "tree").frame.height == 3001
-    assert full(tmp_path / "tree", backend="stat").frame.height == 3001
+    assert full(tmp_path / "tree").frame.height == 1401
+    assert full(tmp_path / "tree", backend="stat").frame.height == 1401
     assert len(os.listdir("/proc/self/fd")) == before
     subprocess.run(["rm", "-rf", tmp_path / "tree"], check=True)  # deeper than `shutil` likes
 
@@ -223,9 +224,9 @@ def test_allowed_links_are_followed_once_and_marked(tmp_path) -> None:
         (root / name).symlink_to(target)
     (root / "links/out").unlink()
     denied = full(root)
-    for mode, last in (("full", None), ("exact", denied), ("exact", "itself")):
-        last = found if last == "itself" else last  # noqa: F821 - the scan of the round before
-        found = scan(root, mode, {"symlink": "allow"}, last, Deadline.after(600))
+    found = denied
+    for mode in ("full", "exact", "exact"):
+        found = scan(root, mode, {"symlink": "allow"}, found, Deadline.after(600))
         beyond = set(found.frame.filter("foreign")["path"])
         names = {"deep", "deep/file", "back", "again", "file"}
         assert beyond == {f"out/{name}" for name in names}
@@ -428,3 +429,78 @@ def test_an_exact_scan_in_two_processes_is_the_same(tree, two_processes) -> None
 def test_a_passed_deadline_ends_the_scan(tree) -> None:
     with pytest.raises(DeadlineExceeded):
         scan(tree, "full", {}, None, Deadline.after(0))
+
+
+@pytest.mark.parametrize("end", ["exit", "stop answering"])
+def test_what_a_broken_process_was_asked_for_is_done_here(tree, two_processes, monkeypatch, end):
+    """One that stops in the middle of an answer is no different from one that was killed."""
+    from autopack.io import storage_workers
+
+    torn = {
+        "exit": "import os; os._exit(9)",
+        "stop answering": "import os; os.read(0, 9); os.write(1, bytes(4)); os._exit(0)",
+    }
+    monkeypatch.setattr(storage_workers, "_CODE", torn[end])
+    last = full(tree, now_ns=time.time_ns() + HOUR_NS)
+    assert rows(last) == judged(tree)
+    assert again(tree, "exact", last).sha256 == last.sha256
+
+
+def children() -> set[str]:
+    """Return this process's children."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+class Passing(Deadline):
+    """A deadline that passes once it was asked some times."""
+
+    def check(self, doing: str = "") -> None:
+        object.__setattr__(self, "max_seconds", self.max_seconds - 1)
+        if self.max_seconds < 0:
+            raise DeadlineExceeded(f"ran out while {doing}")
+
+
+def test_a_deadline_that_passes_on_the_way_leaves_no_process(tree, two_processes) -> None:
+    before = children()
+    ended = 0
+    for asked in range(8):
+        try:
+            scan(tree, "full", {}, None, Passing(asked, 0.0, lambda: -60.0))
+        except DeadlineExceeded:
+            ended += 1
+        assert children() == before
+    assert ended > 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_the_scan_ends_its_processes_end(tmp_path, how) -> None:
+    """Nothing tells them but that nobody speaks to them any more."""
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from autopack.io.storage_workers import Crew; import os;"
+        "root = os.open(sys.argv[1], os.O_RDONLY);"
+        "crew = Crew(root, 'stat', os.fstat(root).st_dev, frozenset());"
+        "print(*(w.process.pid for w in crew.workers), flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    ) as parent:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        parent.send_signal(how)
+    for pid in workers:
+        assert gone(pid)
+
+
+def gone(pid: int) -> bool:
+    """Wait until a process has ended."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
