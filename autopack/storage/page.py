@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from autopack.render import cells, size
@@ -39,7 +40,7 @@ def tables(pictures: Sequence[Picture]) -> list[Table]:
 def text(pictures: Sequence[Picture]) -> str:
     """Return the pictures for a terminal: a line per root, then the first rows of each table."""
     blocks = ["\n".join(line for picture in pictures for line in headline(picture))]
-    blocks += ["\n".join(_aligned(table)) for table in tables(pictures)]
+    blocks += ["\n".join(_aligned(_without_zeros(table))) for table in tables(pictures)]
     return "\n\n".join(blocks)
 
 
@@ -50,13 +51,20 @@ def headline(picture: Picture) -> Iterator[str]:
     yield f"{shown(picture.root)}: {picture.label}{part}"
     yield (
         f"  {size(all_.allocated)} allocated, {size(all_.apparent)} apparent; "
-        f"{all_.files:,} files, {all_.folders:,} folders, hard links counted once"
+        f"{counted(all_.files, 'file')}, {counted(all_.folders, 'folder')}, hard links counted once"
     )
-    if picture.growth and picture.since_ns is not None:
+    there = picture.entries
+    if picture.growth and there and picture.since_ns is not None:
         yield (
-            f"  since {moment(picture.since_ns)}: {signed(picture.growth.change)} allocated, "
-            f"{picture.growth.entries_change:+,} entries"
+            f"  since {moment(picture.since_ns)}: {signed(picture.growth.change)} allocated; "
+            f"{there.new:,} entries are new, {there.gone:,} gone, {there.changed:,} changed"
         )
+    yield from (f"  {shown(remark)}" for remark in picture.remarks)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def moment(ns: int) -> str:
@@ -176,11 +184,19 @@ def _reason(p: Picture, one: NotSeen) -> str:
     return f"{WHY[one.why]}{then}"
 
 
+def _without_zeros(table: Table) -> Table:
+    """Return a table without the rows that have no number but 0; a page has room for them."""
+    rows = [row for row in table.rows if any(cell not in {0, ""} for cell in row[1:])]
+    return replace(table, rows=rows) if table.key == "ages" else table
+
+
 def _aligned(table: Table, limit: int = LINES) -> Iterator[str]:
     """Yield a table as aligned lines under its title, numbers to the right."""
     yield table.title
     rows = [[str(cell) if isinstance(cell, str) else _number(cell) for cell in cells(table, row)]
             for row in table.rows[:limit]]  # fmt: skip
+    if not rows:
+        return
     words = [isinstance(cell, str) for cell in table.rows[0]]
     columns = list(zip(table.columns, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autopack.storage.ages import Age, ages
 from autopack.storage.classify import Kind
+from autopack.storage.delta import delta
 from autopack.storage.growth import Growth, growth
 from autopack.storage.largest import Largest, largest_files, largest_folders
 from autopack.storage.snapshot import NotSeen, Snapshot, Totals, totals, with_tree_sizes
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 TOP = 20
 """How many files and folders are shown; more is in the snapshot."""
 NOT_FOLLOWED = (Kind.LINK, Kind.JUNCTION, Kind.OTHER_REPARSE)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """How many entries are new, gone, or others than they were."""
+
+    new: int
+    gone: int
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Picture:
     growth: Growth | None = None
     since_ns: int | None = None
     unlike: tuple[str, ...] = ()
+    entries: Entries | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def picture(snapshot: Snapshot, before: Snapshot | None, judged: Judged, now_ns: int) -> Picture:
@@ -69,7 +81,14 @@ def picture(snapshot: Snapshot, before: Snapshot | None, judged: Judged, now_ns:
         grown,
         before.started_ns if before else None,
         tuple(sorted(unlike)),
+        _entries(before.frame, snapshot.frame) if before else None,
+        snapshot.remarks,
     )
+
+
+def _entries(before: pl.DataFrame, after: pl.DataFrame) -> Entries:
+    found = delta(before, after)
+    return Entries(found.new.height, found.gone.height, found.changed.height)
 
 
 def _links(frame: pl.DataFrame) -> tuple[int, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from autopack.render import printable, size
 from autopack.report import Report
 from autopack.storage.figure import figure
 from autopack.storage.names import shown
-from autopack.storage.page import moment, signed, summed
+from autopack.storage.page import counted, moment, signed, summed
 from autopack.storage.picture import Picture
 from autopack.storage.uses import PROTECTED, UNSEEN
 
@@ -85,7 +85,7 @@ def _tiles(pictures: Sequence[Picture], could_go: Reclaimable | None) -> Iterato
     yield "files", f"{sum(one.files for one in totals):,}"
     yield "folders", f"{sum(one.folders for one in totals):,}"
     if could_go:
-        yield f"could go, in {could_go.items:,} items", size(could_go.size)
+        yield f"could go, in {counted(could_go.items, 'item')}", size(could_go.size)
     grown = [picture.growth for picture in pictures if picture.growth]
     if grown:
         yield "since the last scan", signed(sum(one.change for one in grown))

@@ -70,7 +70,7 @@ def test_tables_tell_everything_without_the_script() -> None:
     )  # fmt: skip
     words = Page(page_of(made, could_go=Reclaimable(1, MIB))).text
     for told in (
-        "6.0 MiB allocated on the disk", "6.0 MiB apparent", "1.0 MiB could go, in 1 items",
+        "6.0 MiB allocated on the disk", "6.0 MiB apparent", "1.0 MiB could go, in 1 item",
         "since the last scan", "Largest files", "Largest folders", "Age of the files",
         "Growth since the last scan", "Categories of the policy", "permission denied",
         "a mount point", "eligible", "protected", "python -m flows.storage_apply approve r.json",
