@@ -22,7 +22,7 @@ from autopack.storage.names import spell
 from autopack.storage.schema import SMALL_FILE
 
 Told = Callable[[str, os.stat_result], None]
-"""Is given each entry in a folder: its path from there, as `names` spells it, and what it is."""
+"""Is given the item and each entry in it: its path from there, spelled, and what it is."""
 
 
 class Changed(OSError):
@@ -54,6 +54,8 @@ def identity_of(
     above, name = beneath.split(path)
     with beneath.opened(folder, above) as parent:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if told:
+            told("", found)
         if stat.S_ISREG(found.st_mode):
             return _file(parent, name, found)
         if not stat.S_ISDIR(found.st_mode):
