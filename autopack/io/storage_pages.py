@@ -26,7 +26,8 @@ def script_name() -> str:
 def keep_page(workspace: Path, name: str, page: str) -> list[str]:
     """Write a page and what draws it, take older pages away, and return what was written.
 
-    Two scans may do this at once: names are their own, and the script is the same for both.
+    Two scans may do this at once: the name of a page is its scan's own, so that only another try
+    of the same scan finds one there, and the script is the same for both.
 
     Raises:
         Refused: A link or another file is in the place.
@@ -38,9 +39,10 @@ def keep_page(workspace: Path, name: str, page: str) -> list[str]:
     if _bytes(workspace / script) != data:
         _put(workspace, script, data)
         made.append(script)
-    replace_file(workspace, f"{PAGES}/{name}", None, page.encode(), nullcontext)
+    shown = f"{PAGES}/{name}"
+    replace_file(workspace, shown, _bytes(workspace / shown), page.encode(), nullcontext)
     _sweep(workspace)
-    return [*made, f"{PAGES}/{name}"]
+    return [*made, shown]
 
 
 def _put(workspace: Path, script: str, data: bytes) -> None:

@@ -41,7 +41,8 @@ def test_nothing_is_fetched_but_the_script_beside_the_page() -> None:
     assert sources == ["plotly-1.min.js"]
     assert not re.search(r"https?://", page_of(picture_of({"a/f": MIB})))
     policy = next(at["content"] for _, at in page.tags if at.get("http-equiv"))
-    assert policy and policy.startswith("default-src 'none'")
+    assert policy
+    assert policy.startswith("default-src 'none'")
 
 
 def test_a_file_called_like_a_script_is_a_name() -> None:
@@ -93,8 +94,10 @@ def test_plotly_takes_the_figure_of_several_roots() -> None:
     keys = ("ids", "parents", "labels", "values", "text")
     made = graph_objects.Treemap({key: drawn[key] for key in keys}, branchvalues="total")
     assert len(made.ids) == 1 + 3 * 3  # each: the root, a, a/f
-    assert drawn["values"][0] == sum(v for v, p in zip(drawn["values"], drawn["parents"], strict=True)
-                                     if p == "all")  # fmt: skip
+    tops = [
+        value for value, parent in zip(made["values"], made.parents, strict=True) if parent == "all"
+    ]
+    assert made["values"][0] == sum(tops)
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium to look at the page with")
