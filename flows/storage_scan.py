@@ -67,12 +67,13 @@ def storage_scan(
     if html:
         scanning.place_page()
     name_products(report, scanning)
+    report.settle(strict)
     if html:
         with report.step("write-page"):
             steps.write_page(scanning, report)
     if scanning.refusal and not scanning.structural:
         raise scanning.refusal
-    return report.settle(strict)
+    return report
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 
 from autopack.errors import Refused
 from autopack.report import Finding, Report
@@ -151,6 +152,9 @@ def write_page(scanning: Scanning, report: Report) -> None:
     from tasks.storage_scan_report import could_go
 
     scanning.deadline.check("writing the page")
-    page = redact(html(report, scanning.pictures, script_name(), could_go(scanning)))
+    ended = replace(report, seconds=sum(step.seconds for step in report.steps))
+    if scanning.refusal and not scanning.structural:
+        ended.exit_code, ended.message = int(scanning.refusal.code), str(scanning.refusal)
+    page = redact(html(ended, scanning.pictures, script_name(), could_go(scanning)))
     assert scanning.html_path
     report.writes.files += keep_page(scanning.root, scanning.html_path.name, page)

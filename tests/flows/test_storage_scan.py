@@ -159,7 +159,9 @@ def test_a_share_that_is_too_large_is_refused_and_the_page_is_there(scan, root) 
     assert done.returncode == 6
     assert done.report["report_path"] is None
     assert done.report["next_steps"] == []
-    assert "Categories of the policy" in (root / done.report["html_path"]).read_text()
+    page = (root / done.report["html_path"]).read_text()
+    assert "Categories of the policy" in page
+    assert '<span class="pill error">refused</span>' in page
     assert not list((root / ".autonomous_runs/reports/storage").glob("*.json"))
 
 
