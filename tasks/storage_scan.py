@@ -13,8 +13,6 @@ from tasks.engine import task
 from tasks.publish import Progress
 from tasks.storage_session import Scanning, Seen
 
-LONG = {**policy.READ, "timeout_seconds": 86400.0, "retries": 0, "retry_delay_seconds": []}
-"""A tree of any size: the run's own deadline ends it."""
 TRIES = 3
 
 
@@ -28,14 +26,14 @@ def read_policy(scanning: Scanning) -> None:
     scanning.protection = Protection(scanning.policy)
 
 
-@task(**LONG)
+@task(**policy.LONG_READ)
 def scan(scanning: Scanning) -> None:
     """Look at every root; each is compared with its newest snapshot."""
     from autopack.io.storage_scan import scan as look
     from autopack.io.storage_snapshots import newest
 
     traversal = scanning.policy.traversal.model_dump()
-    bar = Progress("storage-scan", "roots that were scanned")
+    bar = Progress("storage-scanning", "roots that were scanned")
     for n, root in enumerate(scanning.roots):
         bar(n, len(scanning.roots))
         stored = newest(scanning.root, named(root))
@@ -58,7 +56,7 @@ def named(root: object) -> str:
     return spell(os.fsencode(os.path.abspath(str(root))))
 
 
-@task(**LONG)
+@task(**policy.LONG_READ)
 def judge(scanning: Scanning) -> None:
     """Decide what could go of every root, and whether a report may be made of it."""
     from autopack.storage.candidates import candidates
@@ -98,7 +96,7 @@ def _kept(scanning: Scanning, seen: Seen) -> str:
     return store(scanning.root, seen.snapshot, nullcontext)
 
 
-@task(**LONG)
+@task(**policy.LONG_READ)
 def name_items(scanning: Scanning) -> None:
     """Look at what could go once more, and make the report, in which each item has its identity."""
     from autopack.io.storage_cleanup import make_report
@@ -123,13 +121,16 @@ def write_report(scanning: Scanning, written: list[str]) -> None:
 
     assert scanning.paper
     scanning.deadline.check("writing the report")
-    name = write(scanning.root, scanning.paper)
+    try:
+        name = write(scanning.root, scanning.paper)
+    except Refused:  # a scan of the same second may have put the same report there meanwhile
+        name = write(scanning.root, scanning.paper)
     scanning.report_path = scanning.root / name
     if name not in written:
         written.append(name)
 
 
-@task(**LONG)
+@task(**policy.LONG_READ)
 def draw(scanning: Scanning) -> None:
     """Make the pictures of all roots: what is large, old, grown, and what it is for."""
     from autopack.storage.picture import picture

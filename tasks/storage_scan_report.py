@@ -18,11 +18,14 @@ SCAN = "python -m flows.storage_scan"
 
 def describe(report: Report, scanning: Scanning) -> None:
     """Say what was seen: counts, tables, text, and a warning for each root seen in part."""
+    from autopack.storage.offer import offered
     from autopack.storage.page import tables, text
 
     report.counts = counts(scanning)
-    report.tables = tables(scanning.pictures)
-    report.body = text(scanning.pictures)
+    paper = scanning.paper
+    offer = [offered(paper)] if paper and paper.items else []
+    report.tables = [*offer, *tables(scanning.pictures)]
+    report.body = text(scanning.pictures, report.tables)
     report.findings += [*(scanning.read.findings if scanning.read else ()), *scanning.damaged]
     report.findings += scanning.left_out
     for seen in scanning.seen:

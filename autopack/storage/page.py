@@ -37,10 +37,10 @@ def tables(pictures: Sequence[Picture]) -> list[Table]:
     return [table for table in made if table.rows]
 
 
-def text(pictures: Sequence[Picture]) -> str:
-    """Return the pictures for a terminal: a line per root, then the first rows of each table."""
+def text(pictures: Sequence[Picture], told: Sequence[Table]) -> str:
+    """Return the pictures for a terminal: lines per root, then the first rows of each table."""
     blocks = ["\n".join(line for picture in pictures for line in headline(picture))]
-    blocks += ["\n".join(_aligned(_without_zeros(table))) for table in tables(pictures)]
+    blocks += ["\n".join(_aligned(_without_zeros(table))) for table in told]
     return "\n\n".join(blocks)
 
 

@@ -91,6 +91,8 @@ def test_a_scan_counts_finds_and_leaves_a_report_to_approve(scan, root) -> None:
     assert f"{root}/{done.report['report_path']}" in step["command"]
     assert files_of(root) - before == products(done)
     assert (root / "a/.cache/blob").exists()
+    page = (root / scan("--html").report["html_path"]).read_text()
+    assert paper.items[0].id in page
 
 
 def test_a_file_forty_folders_deep_is_in_every_sum_above_it(scan) -> None:
@@ -303,6 +305,15 @@ def test_two_scans_at_once_leave_two_snapshots_and_one_script(root) -> None:
     there = {name for name in files_of(root) if name.startswith(".autonomous_runs")}
     assert there == named
     assert len({report["html_path"] for report in reports}) == 3
+
+
+def test_a_damaged_snapshot_is_told_and_not_believed(scan, root) -> None:
+    (file,) = (root / name for name in products(scan()) if name.endswith(".parquet"))
+    file.write_bytes(file.read_bytes()[:-100])
+    done = scan()
+    assert done.returncode == 0, done.stderr
+    assert codes(done) == ["damaged_snapshot"]
+    assert done.report["roots"][0]["since_last"] is None
 
 
 def test_snapshots_and_pages_are_limited(scan, root) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from autopack.storage import page
 from autopack.storage.classify import Kind
 from autopack.storage.names import shown, spell
-from autopack.storage.page import day, tables, text
+from autopack.storage.page import day, tables
 from autopack.storage.snapshot import NotSeen
 from tests.support.pictures import DAY_NS, picture_of
 from tests.support.trees import NOW_NS
@@ -20,6 +21,10 @@ TREE = {
     "src/link": {"kind": Kind.LINK},
 }
 BEFORE = {"a/.cache/blob": OLD, "logs/run.log": MIB, "src/main.c": 2 * MIB, "tmp/x": MIB}
+
+
+def text(pictures):
+    return page.text(pictures, tables(pictures))
 
 
 def told(pictures):
