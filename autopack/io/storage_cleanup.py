@@ -62,7 +62,7 @@ def make_report(
                 left_out.append((snapshot.root.path, told))
             progress(len(items) + len(left_out))
     snapshots = [snapshot for snapshot, _ in scanned]
-    used = PolicyUsed(path=policy.shown, sha256=policy.policy.sha256)
+    used = PolicyUsed(path=policy.path, sha256=policy.policy.sha256)
     report = report_of(snapshots, items, used, created)
     return Made(report, tuple(left_out))
 

@@ -28,7 +28,7 @@ class Read:
     """The policy that holds, where it is from, and what has to be said about it."""
 
     policy: Policy
-    shown: str
+    path: str
     findings: tuple[Finding, ...] = ()
 
 

@@ -112,10 +112,11 @@ def _bytes(path: Path, shown: str) -> bytes:
         raise Unreachable(
             f"{shown}: {error.strerror}", next_step=f"make {shown} a readable file", permanent=True
         ) from None
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise _no_file(shown)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise _no_file(shown)
+    with os.fdopen(descriptor, "rb") as file:
         if found.st_size > LARGEST:
             raise UsageError(f"{shown} is larger than any report, {LARGEST >> 20} MiB", SCAN)
         return file.read(LARGEST + 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ _AT_ONCE = 200
 """Globs in one expression; more would meet the size limit of the expressions' engine."""
 _CHARACTER = r"(?:[^/\\]|\\(?:\\|x[0-9a-f]{2}))"
 _ANYWHERE = "(?:.+/)?"
+_STARS = f"{_CHARACTER}*"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _TOKEN = re.compile(r"\\(.)|\[([!^]?)(\]?[^]]*)\]|(\*+)|(\?)|(.)", re.S)
 _RANGE = re.compile(r"(.)-(.)|(.)", re.S)
@@ -120,7 +121,7 @@ def _name(name: str) -> str:
 def _token(token: re.Match[str]) -> str:
     escaped, negated, inner, stars, one, plain = token.groups()
     if stars:
-        return f"{_CHARACTER}*"
+        return _STARS
     if one:
         return _CHARACTER
     if inner is not None:
@@ -167,7 +168,8 @@ class Globs:
     def match(self, path: str) -> bool:
         """Return whether one of the globs matches a path."""
         text = unicodedata.normalize("NFC", path) if self.fold else path
-        return any(pattern.match(text) for pattern in self._patterns)
+        patterns = self._patterns if "\\" in path else self._plain_patterns
+        return any(pattern.match(text) for pattern in patterns)
 
     @cached_property
     def _expressions(self) -> tuple[str, ...]:
@@ -176,9 +178,17 @@ class Globs:
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(self._compiled(_any(pack)) for pack in self._packs)
+
+    @cached_property
+    def _plain_patterns(self) -> tuple[re.Pattern[str], ...]:
+        """For paths without an escape, of which this is four times as fast."""
+        words = (_any(pack).replace(_CHARACTER, "[^/]") for pack in self._packs)
+        return tuple(self._compiled(word) for word in words)
+
+    def _compiled(self, expression: str) -> re.Pattern[str]:
         flags = re.S | re.I if self.fold else re.S
-        packs = ([word.replace(r"\z", r"\Z") for word in pack] for pack in self._packs)
-        return tuple(re.compile(_any(pack), flags) for pack in packs)
+        return re.compile(expression.replace(r"\z", r"\Z"), flags)
 
     @cached_property
     def _packs(self) -> list[list[str]]:
@@ -188,11 +198,14 @@ class Globs:
 
 
 def _any(words: Sequence[str]) -> str:
-    """Return the alternatives as one expression; those that float share the way to them."""
-    floating = [word.removeprefix(_ANYWHERE) for word in words if word.startswith(_ANYWHERE)]
-    fixed = [word for word in words if not word.startswith(_ANYWHERE)]
-    shared = [f"{_ANYWHERE}(?:{'|'.join(floating)})"] if floating else []
-    return f"(?:{'|'.join([*fixed, *shared])})"
+    """Return the alternatives as one expression; those that begin alike share the way to there."""
+    return _shared(_ANYWHERE, words, lambda rest: _shared(_STARS, rest, "|".join))
+
+
+def _shared(start: str, words: Sequence[str], join: Callable[[Sequence[str]], str]) -> str:
+    alike = [word.removeprefix(start) for word in words if word.startswith(start)]
+    others = [word for word in words if not word.startswith(start)]
+    return f"(?:{'|'.join([*others, *([f'{start}(?:{join(alike)})'] if alike else [])])})"
 
 
 def composed(paths: pl.Series) -> pl.Series:

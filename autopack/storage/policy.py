@@ -149,8 +149,8 @@ class Policy(Strict):
 
     @cached_property
     def sha256(self) -> str:
-        """Return the digest that names its content, however it was written."""
-        return digest(self.plain())
+        """Return the digest that names its content; the order of categories is content too."""
+        return digest([self.plain(), list(self.categories)])
 
 
 def _everything(globs: list[str]) -> bool:

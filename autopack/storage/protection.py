@@ -7,7 +7,7 @@ protected too much costs disk space, that it is protected too little costs the f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -67,15 +67,27 @@ class Protection:
             return AMBIGUOUS if self._named.search(path) else None
         return next(why for why, rule in self._rules if rule.match(path))
 
+    def first(self, paths: Sequence[str]) -> tuple[str, str] | None:
+        """Return the first of many paths that may never go, and why; far faster than one by one."""
+        import polars as pl
+
+        rows = self._guarded(pl.Series(paths, dtype=pl.String)).arg_true()
+        if rows.is_empty():
+            return None
+        path = paths[int(rows[0])]
+        return path, self.reason(path) or AMBIGUOUS
+
     def flags(self, frame: pl.DataFrame) -> pl.Series:
         """Return a `Guard` for each row of a snapshot's frame."""
         import polars as pl
 
-        path = frame["path"]
-        guarded = self._all.series(path) | (path.str.contains(self._ambiguous) & (path != ""))
+        guarded = self._guarded(frame["path"]) & (frame["path"] != "")
         around = above(frame["parent"], guarded)
         codes = guarded.cast(pl.UInt8) * int(Guard.PROTECTED)
         return (codes + (around & ~guarded).cast(pl.UInt8) * int(Guard.AROUND)).alias("guard")
+
+    def _guarded(self, paths: pl.Series) -> pl.Series:
+        return self._all.series(paths) | paths.str.contains(self._ambiguous)
 
 
 def above(parent: pl.Series, marked: pl.Series) -> pl.Series:
