@@ -11,6 +11,7 @@ from autopack.report import Finding, Report
 from tasks import policy
 from tasks.engine import task
 from tasks.publish import Progress
+from tasks.run import name_workspace
 from tasks.storage_session import Scanning, Seen
 
 TRIES = 3
@@ -156,6 +157,7 @@ def write_page(scanning: Scanning, report: Report) -> None:
     ended = replace(report, seconds=sum(step.seconds for step in report.steps))
     if scanning.refusal and not scanning.structural:
         ended.exit_code, ended.message = int(scanning.refusal.code), str(scanning.refusal)
+    name_workspace(ended, scanning.workspace)
     page = redact(html(ended, scanning.pictures, script_name(), could_go(scanning)))
     assert scanning.html_path
     report.writes.files += keep_page(scanning.root, scanning.html_path.name, page)

@@ -39,6 +39,7 @@ class Scanning:
         self, workspace: str, roots: Sequence[str], mode: Mode, policy: str | None,
         deadline: Deadline,
     ) -> None:  # fmt: skip
+        self.workspace = workspace
         self.root = workspace_root(workspace)
         self.roots = apart([Path(root).expanduser() for root in roots] or [self.root])
         self.mode = mode

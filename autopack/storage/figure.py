@@ -9,7 +9,7 @@ from typing import Any
 
 from autopack.render import printable, size
 from autopack.storage.names import shown
-from autopack.storage.page import day
+from autopack.storage.page import day, summed
 from autopack.storage.picture import Picture
 from autopack.storage.treemap import Node
 from autopack.storage.uses import PROTECTED, UNSEEN
@@ -41,13 +41,13 @@ def figure(pictures: Sequence[Picture]) -> dict[str, Any]:
             parent = around if node.parent is None else f"{n}.{node.parent}"
             label = _label(picture, node)
             _add(columns, f"{n}.{at}", parent, label, node.allocated, _hover(node), node.use)
-    return {**vars(columns), "legend": legend(columns.use)}
+    return {**vars(columns), "legend": legend(pictures, columns.use)}
 
 
-def legend(used: Sequence[str]) -> list[str]:
-    """Return the words that colours stand for: categories by name, then the two fixed ones."""
+def legend(pictures: Sequence[Picture], used: Sequence[str]) -> list[str]:
+    """Return the words that colours stand for: the heaviest category first, then the fixed ones."""
     there = set(used)
-    own = sorted(there - {"", PROTECTED, UNSEEN})
+    own = [use.category for use in summed(pictures) if use.category in there]
     return [*own, *(word for word in (PROTECTED, UNSEEN) if word in there)]
 
 

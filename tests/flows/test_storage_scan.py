@@ -93,6 +93,7 @@ def test_a_scan_counts_finds_and_leaves_a_report_to_approve(scan, root) -> None:
     assert (root / "a/.cache/blob").exists()
     page = (root / scan("--html").report["html_path"]).read_text()
     assert paper.items[0].id in page
+    assert f"storage_apply approve --workspace {root} {root}/.autonomous_runs/" in page
 
 
 def test_a_file_forty_folders_deep_is_in_every_sum_above_it(scan) -> None:
