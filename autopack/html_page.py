@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.render import audit, cleaned, pairs, status_line, steps, writes
+from autopack.render import audit, cells, cleaned, pairs, size, status_line, steps, writes
 from autopack.report import Chart, Report, Table
 
 TEMPLATE = Path(__file__).with_name("html_page.html.j2")
+SCRIPTS = "'unsafe-inline'"
+"""The scripts that the page's Content-Security-Policy allows: those in itself."""
 FIRST = 10
 """The rows of a table that are seen at once; the others unfold."""
 WIDE, HIGH = 640, 160
@@ -16,10 +18,18 @@ WIDE, HIGH = 640, 160
 
 
 @dataclass(frozen=True)
+class _Cell:
+    words: str | int | float
+    number: bool
+
+
+@dataclass(frozen=True)
 class _Row:
-    cells: tuple[str | int | float, ...]
+    """`share` is how long the row's bar is, in percent of the longest; of a loss it is `less`."""
+
+    cells: tuple[_Cell, ...]
     share: float
-    """How long the row's bar is, in percent of the longest."""
+    less: bool
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,24 @@ class _Drawn:
     mark: float | None
 
 
-def html(report: Report) -> str:
-    """Return the page: how it ended, what to do next, what to look at, every finding."""
-    from jinja2 import Environment, StrictUndefined
+def html(report: Report, template: Path = TEMPLATE, scripts: str = SCRIPTS, **more: object) -> str:
+    """Return the page: how it ended, what to do next, what to look at, every finding.
+
+    A `template` of another folder may extend this one's; `more` is for it, `scripts` the sources
+    that its Content-Security-Policy allows.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     report = cleaned(report)
     environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return page.render(
+        loader=FileSystemLoader([template.parent, TEMPLATE.parent]),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
+    )  # fmt: skip
+    environment.filters["size"] = size
+    return environment.get_template(template.name).render(
+        **more,
         report=report,
+        scripts=scripts,
         line=status_line(report),
         first=FIRST,
         tables=[(table, _rows(table)) for table in report.tables if table.rows],
@@ -71,14 +88,18 @@ def html(report: Report) -> str:
 
 
 def _rows(table: Table) -> list[_Row]:
-    if table.bar is None:
-        return [_Row(row, 0.0) for row in table.rows]
-    at = table.columns.index(table.bar)
-    numbers = [float(row[at]) for row in table.rows]
-    longest = max(numbers) or 1.0
+    at = table.columns.index(table.bar) if table.bar else None
+    numbers = [0.0 if at is None else float(row[at]) for row in table.rows]
+    longest = max(map(abs, numbers), default=0.0) or 1.0
     return [
-        _Row(row, 100 * number / longest) for row, number in zip(table.rows, numbers, strict=True)
+        _Row(_cells(table, row), 100 * abs(number) / longest, number < 0)
+        for row, number in zip(table.rows, numbers, strict=True)
     ]
+
+
+def _cells(table: Table, row: tuple[str | int | float, ...]) -> tuple[_Cell, ...]:
+    shown = zip(row, cells(table, row), strict=True)
+    return tuple(_Cell(words, not isinstance(cell, str)) for cell, words in shown)
 
 
 def _drawn(chart: Chart) -> _Drawn:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from autopack.report import Finding, NextStep, PlacedFinding, Report
+from autopack.report import Finding, NextStep, PlacedFinding, Report, Table
 
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -79,6 +79,24 @@ def _painter(colour: bool) -> Any:
     if not colour:
         return lambda words, _kind: words
     return lambda words, kind: f"\x1b[{_COLOURS[kind]}m{words}\x1b[0m"
+
+
+def size(count: int | float) -> str:
+    """Return a number of bytes as people read it, in the binary units of IEC 80000-13."""
+    rest = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if abs(rest) < 1023.95 or unit == "PiB":
+            break
+        rest /= 1024
+    return f"{count:,} B" if unit == "B" else f"{rest:,.1f} {unit}"
+
+
+def cells(table: Table, row: Sequence[str | int | float]) -> list[str | int | float]:
+    """Return a row as a person is shown it: bytes in units, everything else as it is."""
+    return [
+        size(cell) if column in table.sizes and not isinstance(cell, str) else cell
+        for column, cell in zip(table.columns, row, strict=True)
+    ]
 
 
 def printable(words: str) -> str:

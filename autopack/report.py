@@ -68,7 +68,8 @@ class NextStep:
 class Table:
     """Rows to look at: a table artifact on Prefect, and a part of the HTML page.
 
-    `bar` names the column of numbers that the page also draws.
+    `bar` names the column of numbers that the page also draws, `sizes` those that count bytes: a
+    person is shown 1.5 MiB. `among` is how many rows there are, where these are the first of them.
     """
 
     key: str
@@ -76,6 +77,8 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[tuple[str | int | float, ...]]
     bar: str | None = None
+    sizes: tuple[str, ...] = ()
+    among: int | None = None
 
 
 @dataclass(frozen=True)

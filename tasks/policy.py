@@ -35,6 +35,9 @@ def _policy(timeout: float, delays: list[float], jitter: float = 0.0) -> dict[st
 READ = _policy(600.0, [0.2])
 """Reads files or computes; one quick second try for a file that changed underneath."""
 
+LONG_READ = _policy(86400.0, [])
+"""Reads or computes what may be of any size; the run's own deadline is what bounds it."""
+
 IDEMPOTENT_WRITE = _policy(3600.0, [0.5, 2.0], jitter=0.3)
 """Writes so that a second run finds nothing to do; the run's own deadline is what bounds it."""
 

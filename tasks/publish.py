@@ -149,10 +149,12 @@ def _publish_artifact(run: Run, report: Report) -> None:
 
 
 def _rows(table: Table) -> list[dict[str, Any]]:
+    from autopack.render import cells
+
     return [
         {
             column: redact(value) if isinstance(value, str) else value
-            for column, value in zip(table.columns, row, strict=True)
+            for column, value in zip(table.columns, cells(table, row), strict=True)
         }
         for row in table.rows[:_TABLE_ROWS]
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+_SWALLOWED = re.compile(r"[\x00-\x1f\x7f-\x9f]|\A | \Z|(?<= ) ")
+_NAMED = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|\\)")
 
 
@@ -20,3 +22,10 @@ def unspell(text: str) -> bytes:
     return _ESCAPED.sub(
         lambda found: chr(0xDC00 + int(found[1], 16)) if found[1] else "\\", text
     ).encode("utf-8", "surrogateescape")
+
+
+def shown(spelled: str) -> str:
+    """Return a spelled path on one line: what a line would swallow is an escape of its own."""
+    if spelled.isprintable() and "  " not in spelled and spelled == spelled.strip():
+        return spelled
+    return _SWALLOWED.sub(lambda found: _NAMED.get(found[0]) or f"\\x{ord(found[0]):02x}", spelled)

@@ -108,3 +108,14 @@ def test_a_chart_of_one_point_or_none_is_no_mistake() -> None:
     none = Chart("none", "None", (), (Series("s", ()),))
     page = Page(html(report(charts=[one, none])))
     assert [attrs["id"] for tag, attrs in page.tags if tag == "figure"] == ["one"]
+
+
+def test_a_table_of_bytes_says_units_and_how_many_rows_there_are() -> None:
+    rows = [("a", 3 << 20), ("b", -(1 << 20))]
+    table = Table("t", "Large", ("name", "bytes"), rows, "bytes", ("bytes",), among=1234)
+    page = Page(html(report(tables=[table])))
+    assert "Large 2 of 1,234 name bytes a 3.0 MiB b -1.0 MiB" in page.text
+    bars = [at for tag, at in page.tags if tag == "span" and "width" in (at.get("style") or "")]
+    assert [(bar.get("class"), bar["style"]) for bar in bars] == [
+        (None, "width: 100.0%"), ("less", "width: 33.3%"),
+    ]  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from autopack.render import markdown, text
-from autopack.report import Finding, NextStep, Report, Step, Writes
+import pytest
+
+from autopack.render import cells, markdown, size, text
+from autopack.report import Finding, NextStep, Report, Step, Table, Writes
 
 REPORT = Report(
     "sot-sync",
@@ -116,3 +118,17 @@ def test_many_infos_are_one_line_per_code_and_errors_stay_whole() -> None:
     assert "info stray_row ×9: a.md:1, a.md:2, a.md:3, …" in shown
     assert "b.md:1: error broken: what" in shown
     assert "a.md:4" not in shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 B"), (1023, "1,023 B"), (1024, "1.0 KiB"), (-1536, "-1.5 KiB"),
+     (1024**2 - 1, "1.0 MiB"), (3 * 1024**3, "3.0 GiB"), (5000 * 1024**5, "5,000.0 PiB")],
+)  # fmt: skip
+def test_bytes_are_shown_in_binary_units(count, shown):
+    assert size(count) == shown
+
+
+def test_only_columns_that_count_bytes_are_shown_in_units():
+    table = Table("k", "T", ("name", "bytes", "files"), [("a", 2048, 2048)], sizes=("bytes",))
+    assert cells(table, table.rows[0]) == ["a", "2.0 KiB", 2048]
