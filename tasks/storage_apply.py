@@ -40,7 +40,6 @@ class Applying:
         self.now = datetime.now(UTC)
         self.policy: Policy | None = None
         self.policy_shown = ""
-        self.protection: Protection | None = None
         self.report: CleanupReport | None = None
         self.approval: Approval | None = None
         self.subject: Subject | None = None
@@ -51,6 +50,7 @@ class Applying:
         self.freed: int | None = None
         self.papers: dict[str, str] = {}
         self._tops: dict[str, str] = {}
+        self._protections: dict[str, Protection] = {}
         self._held: Held | None = None
 
     # --- places -------------------------------------------------------------------------------
@@ -88,13 +88,19 @@ class Applying:
 
     def protected(self, number: int, path: str) -> str | None:
         """Return why a spelled path of a root is protected: from the root, and the workspace."""
-        assert self.protection
-        if why := self.protection.reason(path):
-            return why
-        inside = self.from_workspace(number, path)
-        if inside == "":
+        if self.from_workspace(number, path) == "":
             return WORKSPACE
-        return self.protection.reason(inside) if inside not in (None, path) else None
+        return self._protection(self._top(number)).reason(path)
+
+    def _protection(self, top: str) -> Protection:
+        """Return what the policy protects below a root."""
+        from autopack.io.storage_policy import protection_of
+
+        if top not in self._protections:
+            assert self.policy
+            root = Path(os.fsdecode(unspell(top or "/")))
+            self._protections[top] = protection_of(self.policy, self.root, root)
+        return self._protections[top]
 
     @contextmanager
     def about(self, report: CleanupReport) -> Iterator[None]:

@@ -16,18 +16,16 @@ APPROVED = "storage-approval"
 
 @task(**policy.READ)
 def read_policy(applying: Applying) -> None:
-    """Read the policy of the workspace, and what it protects.
+    """Read the policy of the workspace.
 
     Raises:
         UsageError: It is malformed.
     """
     from autopack.io.storage_policy import read_policy as read
-    from autopack.storage.protection import Protection
 
     found = read(applying.root, applying.named_policy)
-    applying.policy, applying.policy_shown = found.policy, found.shown
+    applying.policy, applying.policy_shown = found.policy, found.path
     applying.findings += found.findings
-    applying.protection = Protection(found.policy)
 
 
 @task(**policy.READ)

@@ -21,10 +21,8 @@ TRIES = 3
 def read_policy(scanning: Scanning) -> None:
     """Read the policy: the file that was named, else the workspace's own, else the packaged one."""
     from autopack.io.storage_policy import read_policy as read
-    from autopack.storage.protection import Protection
 
     scanning.read = read(scanning.root, scanning.policy_file)
-    scanning.protection = Protection(scanning.policy)
 
 
 @task(**policy.LONG_READ)
@@ -60,13 +58,15 @@ def named(root: object) -> str:
 @task(**policy.LONG_READ)
 def judge(scanning: Scanning) -> None:
     """Decide what could go of every root, and whether a report may be made of it."""
+    from autopack.io.storage_policy import protection_of
     from autopack.storage.candidates import candidates
     from autopack.storage.cleanup import check_reportable
 
     scanning.found = []
-    for seen in scanning.seen:
+    for root, seen in zip(scanning.roots, scanning.seen, strict=True):
         scanning.deadline.check("judging the tree")
-        found = candidates(seen.snapshot, scanning.policy, time.time_ns(), scanning.protection)
+        protected = protection_of(scanning.policy, scanning.root, root)
+        found = candidates(seen.snapshot, scanning.policy, time.time_ns(), protected)
         scanning.found.append(found)
     try:
         for seen, found in zip(scanning.seen, scanning.found, strict=True):

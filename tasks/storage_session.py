@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from autopack.storage.candidates import Candidates
     from autopack.storage.picture import Picture
     from autopack.storage.policy import Policy
-    from autopack.storage.protection import Protection
     from autopack.storage.schema import CleanupReport
     from autopack.storage.snapshot import Mode, Snapshot
 
@@ -47,7 +46,6 @@ class Scanning:
         self.deadline = deadline
         self.now = datetime.now(UTC)
         self.read: Read | None = None
-        self.protection: Protection | None = None
         self.seen: list[Seen] = []
         self.found: list[Candidates] = []
         self.pictures: list[Picture] = []
