@@ -7,6 +7,7 @@ from typing import Annotated
 from autopack.deadline import Deadline
 from autopack.errors import UsageError
 from autopack.report import Report
+from flows.audit import audit
 from flows.cli import main
 from tasks import (
     storage_apply_decide,
@@ -234,4 +235,5 @@ if __name__ == "__main__":
         storage_apply_execute,
         storage_apply_undo,
         storage_apply_purge,
+        audit,
     )

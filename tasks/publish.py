@@ -113,7 +113,11 @@ def _anchor(run: Run, report: Report, where: Appended) -> None:
 
 
 def audit_record(report: Report) -> dict[str, Any]:
-    """Return what the audit chain keeps of a report, secrets masked."""
+    """Return what the audit chain keeps of a report, secrets masked.
+
+    A run with a journal of its own pins how far that goes.
+    """
+    pinned = {"journal": report.extra["journal"]} if "journal" in report.extra else {}
     return {
         "flow": report.flow,
         "engine": report.engine,
@@ -125,6 +129,7 @@ def audit_record(report: Report) -> dict[str, Any]:
             name: redact(shown) if shown else shown for name, shown in report.targets.items()
         },
         "writes": report.writes.as_json(),
+        **pinned,
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autopack.report import Finding, Report
 from tasks import policy
+from tasks.audit import keep_head_in
 from tasks.engine import task
 from tasks.storage_apply import Applying
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 def ready(applying: Applying, report: Report, execute: bool) -> Iterator[None]:
     """Hold the locks of all that the command may touch, with what killed runs left settled.
 
-    A dry run holds nothing, and only names those runs.
+    A dry run holds nothing, and only names those runs. The audit record of a run that acts pins its
+    journal, and the chain's head goes into the database.
     """
+    if execute:
+        keep_head_in(applying.target)
     with report.step("find-unfinished"):
         unfinished, more = find_unfinished(applying)
     locks = {*applying.locks(_places(applying)), *more}
@@ -32,7 +36,13 @@ def ready(applying: Applying, report: Report, execute: bool) -> Iterator[None]:
                 settle(applying, unfinished)
         elif unfinished:
             applying.findings += [_waiting(run) for run in unfinished]
-        yield
+        try:
+            yield
+        finally:
+            if execute and applying.journal:
+                journal = applying.journal
+                pin = {"run": journal.run, "seq": journal.seq, "sha256": journal.head}
+                report.extra["journal"] = pin
 
 
 def _waiting(run: str) -> Finding:
