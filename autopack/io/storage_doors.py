@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autopack.io.storage_attributes import Statx
 from autopack.io.storage_look import Looking
 from autopack.io.storage_mounts import mounts_below
 from autopack.io.storage_open import Opener
@@ -134,7 +135,7 @@ class Doors:
     def _opened(self, root: int, path: bytes, is_link: bool) -> int | OSError:
         """Return the folder behind a door, or why there is none to enter."""
         folder, _, name = path.rpartition(b"/")
-        opener = Opener(root, in_one_call=self.looking.backend == "statx")
+        opener = Opener(root, in_one_call=isinstance(self.looking.attributes, Statx))
         try:
             parent = opener.open(folder)
         except OSError as error:

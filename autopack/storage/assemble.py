@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,36 +28,40 @@ def spelled(names: bytes) -> str:
 
 
 def attributes(columns: Sequence[bytes]) -> pl.DataFrame:
-    """Return the attributes of rows, in the columns of a snapshot, for the root's `foreign`."""
+    """Return the attributes of rows in the columns of a snapshot."""
     import polars as pl
 
-    raw = pl.DataFrame(
-        [_column(name, data) for name, data in zip(COLUMNS, columns, strict=True)]
-    ).lazy()
     kinds = pl.Series([int(kind_of_mode(n << 12)) for n in range(16)], dtype=pl.UInt8)
-    return raw.select(
-        kind=pl.lit(kinds).gather(pl.col("mode").cast(pl.UInt32) // 4096),
-        mode=pl.col("mode").cast(pl.UInt32),
-        size=pl.col("size").cast(pl.Int64),
-        allocated=pl.col("blocks").cast(pl.Int64) * 512,
-        mtime_ns=pl.col("mtime_s") * _SECOND_NS + pl.col("mtime_n").cast(pl.Int64),
-        ctime_ns=pl.col("ctime_s") * _SECOND_NS + pl.col("ctime_n").cast(pl.Int64),
-        ino="ino",
-        dev=_device(),
-        nlink="nlink",
-        uid="uid",
-    ).collect()
+    return (
+        _lazy(dict(zip(COLUMNS, columns, strict=True)))
+        .select(
+            kind=pl.lit(kinds).gather(pl.col("mode").cast(pl.UInt32) // 4096),
+            mode=pl.col("mode").cast(pl.UInt32),
+            size=pl.col("size").cast(pl.Int64),
+            allocated=pl.col("blocks").cast(pl.Int64) * 512,
+            mtime_ns=pl.col("mtime_s") * _SECOND_NS + pl.col("mtime_n").cast(pl.Int64),
+            ctime_ns=pl.col("ctime_s") * _SECOND_NS + pl.col("ctime_n").cast(pl.Int64),
+            ino="ino",
+            dev=_device(),
+            nlink="nlink",
+            uid="uid",
+        )
+        .collect()
+    )
 
 
-def _column(name: str, data: bytes) -> pl.Series:
+def _lazy(columns: dict[str, bytes]) -> pl.LazyFrame:
+    """Return columns of numbers, each given as its bytes and named as in `COLUMNS`."""
     import polars as pl
 
-    kind = {"H": pl.UInt16, "I": pl.UInt32, "Q": pl.UInt64, "q": pl.Int64}[COLUMNS[name]]
-    size = {"H": 2, "I": 4, "Q": 8, "q": 8}[COLUMNS[name]]
-    if not data:
-        return pl.Series(name, [], dtype=kind)
-    whole = pl.Series(name, [data], dtype=pl.Binary)
-    return whole.bin.reinterpret(dtype=pl.Array(kind, len(data) // size)).explode()
+    kinds = {"H": (pl.UInt16, 2), "I": (pl.UInt32, 4), "Q": (pl.UInt64, 8), "q": (pl.Int64, 8)}
+    whole = pl.DataFrame({name: [data] for name, data in columns.items()})
+    numbers = []
+    for name, data in columns.items():
+        kind, size = kinds[COLUMNS[name]]
+        many = pl.Array(kind, len(data) // size)
+        numbers.append(pl.col(name).bin.reinterpret(dtype=many).explode(empty_as_null=False))
+    return whole.lazy().select(numbers)
 
 
 def _device() -> pl.Expr:
@@ -75,21 +80,26 @@ def rows_of(blocks: Iterable[Block]) -> pl.DataFrame:
     used = [block for block in blocks if block.names]
     if not used:
         return pl.DataFrame(schema=row_schema())
-    folders = _split(spelled(b"\0".join(block.folders for block in used)))
-    counts = _column("nlink", b"".join(block.counts for block in used))
-    places = pl.select(pl.int_range(folders.len(), dtype=pl.UInt32).repeat_by(counts)).to_series()
-    at = places.explode(empty_as_null=False)
-    starts = folders.to_frame("start").with_columns(
-        pl.when(pl.col("start") == "")
-        .then(pl.lit(""))
-        .otherwise(pl.col("start") + "/")
-        .alias("start")
-    )["start"]
-    names = _split(spelled(b"\0".join(block.names for block in used)))
     columns = [b"".join(parts) for parts in zip(*(block.columns for block in used), strict=True)]
-    return pl.DataFrame(
-        [(starts.gather(at) + names).alias("path"), folders.gather(at).alias("folder")]
-    ).hstack(attributes(columns))
+    return _paths(used).hstack(attributes(columns))
+
+
+def _paths(used: list[Block]) -> pl.DataFrame:
+    """Return the path of each row, and of its folder."""
+    import polars as pl
+
+    counts = array("I", b"".join(block.counts for block in used))
+    folder = pl.col("folder")
+    names = _split(spelled(b"\0".join(block.names for block in used)))
+    folders = _split(spelled(b"\0".join(block.folders for block in used)))
+    start = pl.when(folder == "").then(folder).otherwise(folder + "/")
+    return (
+        pl.DataFrame([folders, pl.Series("count", counts)]).lazy()
+        .select(pl.all().exclude("count").repeat_by("count"), start=start.repeat_by("count"))
+        .explode("folder", "start", empty_as_null=False)
+        .select(path=pl.col("start") + pl.lit(names), folder="folder")
+        .collect()
+    )  # fmt: skip
 
 
 def row_schema() -> dict[str, Any]:
