@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
 from autopack.storage.classify import kind_of_mode
@@ -32,36 +33,31 @@ def attributes(columns: Sequence[bytes]) -> pl.DataFrame:
     import polars as pl
 
     kinds = pl.Series([int(kind_of_mode(n << 12)) for n in range(16)], dtype=pl.UInt8)
-    return (
-        _lazy(dict(zip(COLUMNS, columns, strict=True)))
-        .select(
-            kind=pl.lit(kinds).gather(pl.col("mode").cast(pl.UInt32) // 4096),
-            mode=pl.col("mode").cast(pl.UInt32),
-            size=pl.col("size").cast(pl.Int64),
-            allocated=pl.col("blocks").cast(pl.Int64) * 512,
-            mtime_ns=pl.col("mtime_s") * _SECOND_NS + pl.col("mtime_n").cast(pl.Int64),
-            ctime_ns=pl.col("ctime_s") * _SECOND_NS + pl.col("ctime_n").cast(pl.Int64),
-            ino="ino",
-            dev=_device(),
-            nlink="nlink",
-            uid="uid",
-        )
-        .collect()
+    raw = [_numbers(name, data) for name, data in zip(COLUMNS, columns, strict=True)]
+    return pl.DataFrame(raw).select(
+        kind=pl.lit(kinds).gather(pl.col("mode").cast(pl.UInt32) // 4096),
+        mode=pl.col("mode").cast(pl.UInt32),
+        size=pl.col("size").cast(pl.Int64),
+        allocated=pl.col("blocks").cast(pl.Int64) * 512,
+        mtime_ns=pl.col("mtime_s") * _SECOND_NS + pl.col("mtime_n").cast(pl.Int64),
+        ctime_ns=pl.col("ctime_s") * _SECOND_NS + pl.col("ctime_n").cast(pl.Int64),
+        ino="ino",
+        dev=_device(),
+        nlink="nlink",
+        uid="uid",
     )
 
 
-def _lazy(columns: dict[str, bytes]) -> pl.LazyFrame:
-    """Return columns of numbers, each given as its bytes and named as in `COLUMNS`."""
+def _numbers(name: str, data: bytes) -> pl.Series:
+    """Return a column of `COLUMNS` from its bytes, without a Python object per number."""
     import polars as pl
 
     kinds = {"H": (pl.UInt16, 2), "I": (pl.UInt32, 4), "Q": (pl.UInt64, 8), "q": (pl.Int64, 8)}
-    whole = pl.DataFrame({name: [data] for name, data in columns.items()})
-    numbers = []
-    for name, data in columns.items():
-        kind, size = kinds[COLUMNS[name]]
-        many = pl.Array(kind, len(data) // size)
-        numbers.append(pl.col(name).bin.reinterpret(dtype=many).explode(empty_as_null=False))
-    return whole.lazy().select(numbers)
+    kind, size = kinds[COLUMNS[name]]
+    if not data:
+        return pl.Series(name, [], dtype=kind)
+    whole = pl.Series(name, [data], dtype=pl.Binary)
+    return whole.bin.reinterpret(dtype=pl.Array(kind, len(data) // size)).explode()
 
 
 def _device() -> pl.Expr:
@@ -88,18 +84,13 @@ def _paths(used: list[Block]) -> pl.DataFrame:
     """Return the path of each row, and of its folder."""
     import polars as pl
 
-    counts = array("I", b"".join(block.counts for block in used))
-    folder = pl.col("folder")
-    names = _split(spelled(b"\0".join(block.names for block in used)))
     folders = _split(spelled(b"\0".join(block.folders for block in used)))
-    start = pl.when(folder == "").then(folder).otherwise(folder + "/")
-    return (
-        pl.DataFrame([folders, pl.Series("count", counts)]).lazy()
-        .select(pl.all().exclude("count").repeat_by("count"), start=start.repeat_by("count"))
-        .explode("folder", "start", empty_as_null=False)
-        .select(path=pl.col("start") + pl.lit(names), folder="folder")
-        .collect()
-    )  # fmt: skip
+    names = _split(spelled(b"\0".join(block.names for block in used)))
+    counts = array("I", b"".join(block.counts for block in used))
+    at = pl.Series(chain.from_iterable(map(repeat, count(), counts)), dtype=pl.UInt32)
+    start = pl.when(pl.col("folder") == "").then("folder").otherwise(pl.col("folder") + "/")
+    table = folders.to_frame("folder").with_columns(start=start)[at]
+    return table.select(path=pl.col("start") + names, folder="folder")
 
 
 def row_schema() -> dict[str, Any]:
