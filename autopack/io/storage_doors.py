@@ -164,4 +164,4 @@ def _together(frame: pl.DataFrame, parts: list[pl.DataFrame]) -> pl.DataFrame:
 
     own = frame.with_columns(folder=frame["path"].gather(frame["parent"])).drop("parent")
     beyond = [part.with_columns(foreign=pl.lit(True)) for part in parts]
-    return assembled(pl.concat([own, *beyond], how="diagonal")).select(list(SCHEMA))
+    return assembled([part.select(own.columns) for part in (own, *beyond)]).select(list(SCHEMA))

@@ -166,7 +166,9 @@ def _own(last: Snapshot) -> tuple[pl.DataFrame, set[str]]:
     if not foreign.any():
         return last.frame, suspects
     rows = last.frame.with_columns(folder=last.frame["path"].gather(last.frame["parent"]))
-    return assembled(rows.filter(~foreign)), suspects | set(rows.filter(foreign)["path"])
+    return assembled([rows.filter(~foreign).drop("parent")]), suspects | set(
+        rows.filter(foreign)["path"]
+    )
 
 
 def _finished(
@@ -184,7 +186,9 @@ def _finished(
         parts.append(rows_of(some))
         unseen.update(NotSeen.of(path, why) for block in some for path, why in block.unseen())
     if len(parts) > 1:
-        rows = assembled(pl.concat(part.select(names) for part in parts))
+        del rows
+        parts = [part.select(names) for part in parts]
+        rows = assembled(parts)
     mounts = pl.Series([spell(path) for path in looking.mounts], dtype=pl.String)
     foreign = (pl.col("dev") != begun.root.dev) | pl.col("path").is_in(mounts.implode())
     frame = rows.with_columns(foreign.alias("foreign")).select(list(SCHEMA))

@@ -105,17 +105,29 @@ def _split(text: str) -> pl.Series:
     return pl.Series("folder", [text], dtype=pl.String).str.split("\0").explode()
 
 
-def assembled(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows in the order of paths, each with the row of its folder.
+def assembled(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the rows of all parts in the order of paths, each with the row of its folder.
 
-    Rows whose folder has none are left out: the folder went away while it was read.
+    The list of parts is emptied on the way: column by column the new rows take the place of the
+    old ones in memory. Rows whose folder has none are left out: it went away while it was read.
     """
     import polars as pl
 
-    frame = rows.sort("path")
-    while True:
-        parent = frame["path"].search_sorted(frame["folder"], "left")
-        held = frame["path"].gather(parent.clip(0, frame.height - 1)) == frame["folder"]
-        if held.all():
-            return frame.with_columns(parent.cast(pl.UInt32).alias("parent"))
-        frame = frame.filter(held)
+    columns = {name: [part[name] for part in parts] for name in parts[0].columns}
+    parts.clear()
+
+    def taken(name: str) -> pl.Series:
+        return pl.concat(columns.pop(name))
+
+    path, folder = taken("path"), taken("folder")
+    order = path.arg_sort()
+    path, folder = path.gather(order), folder.gather(order)
+    parent = path.search_sorted(folder, "left").clip(0, path.len() - 1)
+    held = path.gather(parent) == folder
+    if held.all():
+        del folder
+        made = [path, parent.cast(pl.UInt32).alias("parent")]
+        made += [taken(name).gather(order) for name in list(columns)]
+        return pl.DataFrame(made)
+    rows = [taken(name).gather(order) for name in list(columns)]
+    return assembled([pl.DataFrame([path, folder, *rows]).filter(held)])
