@@ -22,12 +22,11 @@ def attributes_of(backend: str) -> Statx | Stat:
     return Statx() if backend == "statx" else Stat()
 
 
-def available(wanted: str) -> tuple[str, str]:
-    """Return the backend to use for `auto` or a name, and a remark if it is not the one wanted."""
+def best_of(wanted: str) -> tuple[Statx | Stat, str]:
+    """Return the reader for `auto` or a name, and a remark if it is not the one wanted."""
     if wanted == "stat":
-        return "stat", ""
+        return Stat(), ""
     try:
-        Statx()
+        return Statx(), ""
     except OSError as error:
-        return "stat", f"no statx ({error.strerror}): attributes are read one by one"
-    return "statx", ""
+        return Stat(), f"no statx ({error.strerror}): attributes are read one by one"

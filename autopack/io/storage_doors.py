@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autopack.io.storage_attributes import Statx
 from autopack.io.storage_look import Looking
 from autopack.io.storage_mounts import mounts_below
 from autopack.io.storage_open import Opener
@@ -134,7 +135,7 @@ class Doors:
     def _opened(self, root: int, path: bytes, is_link: bool) -> int | OSError:
         """Return the folder behind a door, or why there is none to enter."""
         folder, _, name = path.rpartition(b"/")
-        opener = Opener(root, in_one_call=self.looking.backend == "statx")
+        opener = Opener(root, in_one_call=isinstance(self.looking.attributes, Statx))
         try:
             parent = opener.open(folder)
         except OSError as error:
@@ -163,4 +164,4 @@ def _together(frame: pl.DataFrame, parts: list[pl.DataFrame]) -> pl.DataFrame:
 
     own = frame.with_columns(folder=frame["path"].gather(frame["parent"])).drop("parent")
     beyond = [part.with_columns(foreign=pl.lit(True)) for part in parts]
-    return assembled(pl.concat([own, *beyond], how="diagonal")).select(list(SCHEMA))
+    return assembled([part.select(own.columns) for part in (own, *beyond)]).select(list(SCHEMA))

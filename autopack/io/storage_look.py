@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 from autopack.deadline import Deadline
-from autopack.io.storage_backends import attributes_of
+from autopack.io.storage_attributes import Stat, Statx
 from autopack.io.storage_mounts import mounts_below
 from autopack.io.storage_walk import Judge, Limits, Walk
 from autopack.io.storage_workers import WORKERS, Crew
@@ -20,12 +20,11 @@ _FEW = 6_000
 class Looking:
     """One open root, and what looks at it; a context that ends its processes."""
 
-    def __init__(self, root: int, backend: str, deadline: Deadline) -> None:
-        self.root, self.backend, self.deadline = root, backend, deadline
+    def __init__(self, root: int, attributes: Statx | Stat, deadline: Deadline) -> None:
+        self.root, self.attributes, self.deadline = root, attributes, deadline
         self.own = os.fstat(root)
         self.mounts = mounts_below(root)
         self.limits = Limits(self.own.st_dev, self.mounts)
-        self.attributes = attributes_of(backend)
         self._crew: Crew | None = None
 
     def __enter__(self) -> Looking:
@@ -80,7 +79,7 @@ class Looking:
 
     def _crew_at_work(self) -> Crew:
         if self._crew is None:
-            self._crew = Crew(self.root, self.backend, self.own.st_dev, self.mounts)
+            self._crew = Crew(self.root, self.attributes.name, self.own.st_dev, self.mounts)
         return self._crew
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable, UsageError
-from autopack.io.storage_backends import available
+from autopack.io.storage_backends import best_of
 from autopack.io.storage_doors import Doors
 from autopack.io.storage_look import Looking
 from autopack.io.storage_walk import ENTER, KNOWN, Limits
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Traversal = Mapping[str, Literal["deny", "allow"]]
 """By `symlink`, `junction`, `other_reparse` and `mount`; what is not named is denied."""
+_SOME = 6
 _MANY = 1_000
 """Folders to be listed again above which, if they are a quarter of all, all is scanned anew."""
 
@@ -52,13 +54,13 @@ def scan(  # noqa: PLR0913 - the policy, the past and the clock come in from out
         DeadlineExceeded: The deadline passed; no process is left.
     """
     started_ns = time.time_ns() if now_ns is None else now_ns
-    name, remark = available(backend)
+    reader, remark = best_of(backend)
     descriptor = _opened(root)
     try:
-        with Looking(descriptor, name, deadline) as looking:
+        with Looking(descriptor, reader, deadline) as looking:
             top = RootSeen(_name(root), looking.own.st_dev, looking.own.st_ino)
             made = Snapshot(
-                _frame(looking), top, (), mode, started_ns, started_ns, name, seen_by(), 0,
+                _frame(looking), top, (), mode, started_ns, started_ns, reader.name, seen_by(), 0,
                 (remark,) if remark else (),
             )  # fmt: skip
             return Doors(looking, traversal).through(_Scan(looking, made).run(last))
@@ -134,8 +136,7 @@ class _Scan:
     def _full(self, *remarks: str) -> Snapshot:
         mode: Mode = "exact" if self.begun.mode == "fast" else self.begun.mode
         begun = replace(self.begun, mode=mode, remarks=(*self.begun.remarks, *remarks))
-        blocks = list(self.looking.walk([self.looking.top()]))
-        return _finished(begun, [begun.frame, rows_of(blocks)], blocks, self.looking)
+        return _finished(begun, begun.frame, self.looking.walk([self.looking.top()]), self.looking)
 
     def _again(self, last: Snapshot) -> Snapshot:
         fast = self.begun.mode == "fast"
@@ -154,8 +155,8 @@ class _Scan:
     def _repaired(self, begun: Snapshot, still: Held) -> Snapshot:
         judge = _Repair(self.looking.limits, still.known)
         blocks = [self.looking.read(still.listed, judge)] if still.listed else []
-        blocks += self.looking.walk(judge.fresh) if judge.fresh else []
-        return _finished(begun, [still.rows, rows_of(blocks)], blocks, self.looking)
+        fresh = self.looking.walk(judge.fresh) if judge.fresh else ()
+        return _finished(begun, still.rows, chain(blocks, fresh), self.looking)
 
 
 def _own(last: Snapshot) -> tuple[pl.DataFrame, set[str]]:
@@ -165,21 +166,42 @@ def _own(last: Snapshot) -> tuple[pl.DataFrame, set[str]]:
     if not foreign.any():
         return last.frame, suspects
     rows = last.frame.with_columns(folder=last.frame["path"].gather(last.frame["parent"]))
-    return assembled(rows.filter(~foreign)), suspects | set(rows.filter(foreign)["path"])
+    return assembled([rows.filter(~foreign).drop("parent")]), suspects | set(
+        rows.filter(foreign)["path"]
+    )
 
 
 def _finished(
-    begun: Snapshot, parts: list[pl.DataFrame], blocks: list[Block], looking: Looking
+    begun: Snapshot, rows: pl.DataFrame, blocks: Iterable[Block], looking: Looking
 ) -> Snapshot:
-    """Return the snapshot of rows, those of another filesystem marked as foreign."""
+    """Return the snapshot of rows and blocks, what is another filesystem's marked as foreign.
+
+    Blocks become rows as they arrive, while others are still being walked.
+    """
     import polars as pl
 
-    if blocks:
-        frame = assembled(pl.concat(part.select(list(row_schema())) for part in parts))
-    else:
-        frame = parts[0]
+    names = list(row_schema())
+    parts, unseen = [rows], set[NotSeen]()
+    for some in _together(blocks):
+        parts.append(rows_of(some))
+        unseen.update(NotSeen.of(path, why) for block in some for path, why in block.unseen())
+    if len(parts) > 1:
+        del rows
+        parts = [part.select(names) for part in parts]
+        rows = assembled(parts)
     mounts = pl.Series([spell(path) for path in looking.mounts], dtype=pl.String)
     foreign = (pl.col("dev") != begun.root.dev) | pl.col("path").is_in(mounts.implode())
-    unseen = {NotSeen.of(path, why) for block in blocks for path, why in block.unseen()}
-    frame = frame.with_columns(foreign.alias("foreign")).select(list(SCHEMA))
+    frame = rows.with_columns(foreign.alias("foreign")).select(list(SCHEMA))
     return replace(begun, frame=frame, not_seen=tuple(sorted(unseen)))
+
+
+def _together(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Yield blocks, some at a time: polars takes as long for a few rows as for some thousand."""
+    some: list[Block] = []
+    for block in blocks:
+        some.append(block)
+        if len(some) == _SOME:
+            yield some
+            some = []
+    if some:
+        yield some

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
 from autopack.storage.classify import kind_of_mode
@@ -27,14 +29,12 @@ def spelled(names: bytes) -> str:
 
 
 def attributes(columns: Sequence[bytes]) -> pl.DataFrame:
-    """Return the attributes of rows, in the columns of a snapshot, for the root's `foreign`."""
+    """Return the attributes of rows in the columns of a snapshot."""
     import polars as pl
 
-    raw = pl.DataFrame(
-        [_column(name, data) for name, data in zip(COLUMNS, columns, strict=True)]
-    ).lazy()
     kinds = pl.Series([int(kind_of_mode(n << 12)) for n in range(16)], dtype=pl.UInt8)
-    return raw.select(
+    raw = [_numbers(name, data) for name, data in zip(COLUMNS, columns, strict=True)]
+    return pl.DataFrame(raw).select(
         kind=pl.lit(kinds).gather(pl.col("mode").cast(pl.UInt32) // 4096),
         mode=pl.col("mode").cast(pl.UInt32),
         size=pl.col("size").cast(pl.Int64),
@@ -45,14 +45,15 @@ def attributes(columns: Sequence[bytes]) -> pl.DataFrame:
         dev=_device(),
         nlink="nlink",
         uid="uid",
-    ).collect()
+    )
 
 
-def _column(name: str, data: bytes) -> pl.Series:
+def _numbers(name: str, data: bytes) -> pl.Series:
+    """Return a column of `COLUMNS` from its bytes, without a Python object per number."""
     import polars as pl
 
-    kind = {"H": pl.UInt16, "I": pl.UInt32, "Q": pl.UInt64, "q": pl.Int64}[COLUMNS[name]]
-    size = {"H": 2, "I": 4, "Q": 8, "q": 8}[COLUMNS[name]]
+    kinds = {"H": (pl.UInt16, 2), "I": (pl.UInt32, 4), "Q": (pl.UInt64, 8), "q": (pl.Int64, 8)}
+    kind, size = kinds[COLUMNS[name]]
     if not data:
         return pl.Series(name, [], dtype=kind)
     whole = pl.Series(name, [data], dtype=pl.Binary)
@@ -75,21 +76,21 @@ def rows_of(blocks: Iterable[Block]) -> pl.DataFrame:
     used = [block for block in blocks if block.names]
     if not used:
         return pl.DataFrame(schema=row_schema())
-    folders = _split(spelled(b"\0".join(block.folders for block in used)))
-    counts = _column("nlink", b"".join(block.counts for block in used))
-    places = pl.select(pl.int_range(folders.len(), dtype=pl.UInt32).repeat_by(counts)).to_series()
-    at = places.explode(empty_as_null=False)
-    starts = folders.to_frame("start").with_columns(
-        pl.when(pl.col("start") == "")
-        .then(pl.lit(""))
-        .otherwise(pl.col("start") + "/")
-        .alias("start")
-    )["start"]
-    names = _split(spelled(b"\0".join(block.names for block in used)))
     columns = [b"".join(parts) for parts in zip(*(block.columns for block in used), strict=True)]
-    return pl.DataFrame(
-        [(starts.gather(at) + names).alias("path"), folders.gather(at).alias("folder")]
-    ).hstack(attributes(columns))
+    return _paths(used).hstack(attributes(columns))
+
+
+def _paths(used: list[Block]) -> pl.DataFrame:
+    """Return the path of each row, and of its folder."""
+    import polars as pl
+
+    folders = _split(spelled(b"\0".join(block.folders for block in used)))
+    names = _split(spelled(b"\0".join(block.names for block in used)))
+    counts = array("I", b"".join(block.counts for block in used))
+    at = pl.Series(chain.from_iterable(map(repeat, count(), counts)), dtype=pl.UInt32)
+    start = pl.when(pl.col("folder") == "").then("folder").otherwise(pl.col("folder") + "/")
+    table = folders.to_frame("folder").with_columns(start=start)[at]
+    return table.select(path=pl.col("start") + names, folder="folder")
 
 
 def row_schema() -> dict[str, Any]:
@@ -104,17 +105,29 @@ def _split(text: str) -> pl.Series:
     return pl.Series("folder", [text], dtype=pl.String).str.split("\0").explode()
 
 
-def assembled(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows in the order of paths, each with the row of its folder.
+def assembled(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the rows of all parts in the order of paths, each with the row of its folder.
 
-    Rows whose folder has none are left out: the folder went away while it was read.
+    The list of parts is emptied on the way: column by column the new rows take the place of the
+    old ones in memory. Rows whose folder has none are left out: it went away while it was read.
     """
     import polars as pl
 
-    frame = rows.sort("path")
-    while True:
-        parent = frame["path"].search_sorted(frame["folder"], "left")
-        held = frame["path"].gather(parent.clip(0, frame.height - 1)) == frame["folder"]
-        if held.all():
-            return frame.with_columns(parent.cast(pl.UInt32).alias("parent"))
-        frame = frame.filter(held)
+    columns = {name: [part[name] for part in parts] for name in parts[0].columns}
+    parts.clear()
+
+    def taken(name: str) -> pl.Series:
+        return pl.concat(columns.pop(name))
+
+    path, folder = taken("path"), taken("folder")
+    order = path.arg_sort()
+    path, folder = path.gather(order), folder.gather(order)
+    parent = path.search_sorted(folder, "left").clip(0, path.len() - 1)
+    held = path.gather(parent) == folder
+    if held.all():
+        del folder
+        made = [path, parent.cast(pl.UInt32).alias("parent")]
+        made += [taken(name).gather(order) for name in list(columns)]
+        return pl.DataFrame(made)
+    rows = [taken(name).gather(order) for name in list(columns)]
+    return assembled([pl.DataFrame([path, folder, *rows]).filter(held)])
