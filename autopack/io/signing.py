@@ -20,7 +20,7 @@ _LONGEST = 16_384
 """Bytes that are read of a key file; one of Ed25519 has about 120."""
 
 
-def new_key(path: Path) -> str:
+def make_key(path: Path) -> str:
     """Make a key, write its private half (PKCS 8, mode 0600) to a new file, return the public one.
 
     Raises:

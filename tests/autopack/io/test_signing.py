@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.errors import AutopackError, Refused, Unreachable, UsageError
-from autopack.io.signing import new_key, public_of, sign, verify
+from autopack.io.signing import make_key, public_of, sign, verify
 
 # RFC 8032, section 7.1, test 2.
 SECRET = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
@@ -26,14 +26,14 @@ SIGNED = (
 
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    new_key(tmp_path / "key.pem")
+    make_key(tmp_path / "key.pem")
     return tmp_path / "key.pem"
 
 
 def test_a_new_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        public = new_key(tmp_path / "key.pem")
+        public = make_key(tmp_path / "key.pem")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
@@ -44,20 +44,20 @@ def test_a_new_key_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
 def test_a_key_is_never_replaced(key: Path) -> None:
     before = key.read_bytes()
     with pytest.raises(Refused, match="never replaced"):
-        new_key(key)
+        make_key(key)
     assert key.read_bytes() == before
 
 
 def test_a_key_is_not_written_through_a_dangling_link(tmp_path: Path) -> None:
     (tmp_path / "key.pem").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Refused):
-        new_key(tmp_path / "key.pem")
+        make_key(tmp_path / "key.pem")
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_no_folder_no_key(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="no key was made"):
-        new_key(tmp_path / "gone" / "key.pem")
+        make_key(tmp_path / "gone" / "key.pem")
 
 
 def test_the_standard_s_own_signature_is_made_and_accepted(tmp_path: Path) -> None:
