@@ -1,6 +1,6 @@
 """The journal of a run: a line for every step of every item, each naming the line before it.
 
-A line is canonical JSON; `prev` is the SHA-256 of the line before without its newline, zeros for
+A line is JSON; `prev` is the SHA-256 of the line before without its newline, zeros for
 the first. What kill -9 cut short stays on a line of its own; the next line chains on from its bytes
 and says so with `after_torn_tail`. Numbers that may pass 2**53 are text.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-from autopack.canonical import canonical, digest
+from autopack.canonical import digest
 
 SCHEMA = "autopack.storage.journal/1"
 FIRST = "0" * 64
@@ -109,7 +109,8 @@ def line(seq: int, prev: bytes | None, torn: bool, record: dict[str, Any]) -> by
     """Return a line with its newline; `prev` is the line before, or what is left of it."""
     before = FIRST if prev is None else sha256(prev).hexdigest()
     mark = {"after_torn_tail": True} if torn else {}
-    return canonical({**record, **mark, "seq": seq, "prev": before}) + b"\n"
+    told = {**record, **mark, "seq": seq, "prev": before}
+    return json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
 
 def replay(data: bytes) -> Journal:
