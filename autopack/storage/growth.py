@@ -112,19 +112,35 @@ def _listed(folders: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
     whole = pl.col("status").is_in(["new", "gone"])
     topmost = ~whole | (pl.col("around") != pl.col("status")).fill_null(value=True)
     kept = inner.filter(topmost)
-    children = kept.select("parent", most="change", most_size="size_change")
-    by = pl.col("most").abs().arg_max(), pl.col("most_size").abs().arg_max()
-    most = children.group_by("parent").agg(
-        pl.col("most").get(by[0]), pl.col("most_size").get(by[1])
+    own = kept.join(_extremes(kept), left_on="path", right_on="parent", how="left")
+    change = _either("change", "size_change")
+    inside = (
+        pl.when(change > 0).then(_either("up", "size_up")).otherwise(_either("down", "size_down"))
     )
-    own = kept.join(most, left_on="path", right_on="parent", how="left")
-    change, inside = _either("change", "size_change"), _either("most", "most_size")
     stands = (inside * change.sign() >= change.abs() * STANDS_FOR).fill_null(value=False)
-    alone = whole | ~stands
+    return own.filter((whole | ~stands) & ((pl.col("path") != "") | pl.lit(_loose(changed))))
+
+
+def _extremes(kept: pl.DataFrame) -> pl.DataFrame:
+    """Return for every folder the largest growth and the largest loss of a folder in it."""
+    import polars as pl
+
+    return kept.group_by("parent").agg(
+        up=pl.max("change"), down=pl.min("change"),
+        size_up=pl.max("size_change"), size_down=pl.min("size_change"),
+    )  # fmt: skip
+
+
+def _loose(changed: pl.DataFrame) -> bool:
+    """Return whether the files right in the root account for half of what it changed, or more."""
+    import polars as pl
+
     direct = changed.filter((pl.col("parent") == "") & ~pl.col("folder"))
-    loose = int(direct["change"].sum()) or int(direct["size_change"].sum())
-    root = pl.lit(bool(loose)) | (pl.col("path") != "")
-    return own.filter(alone & root)
+    whole = changed.filter(pl.col("path") == "")
+    return direct.height > 0 and any(
+        int(direct[key].abs().sum()) * 2 >= abs(int(whole[key].sum())) > 0
+        for key in ("change", "size_change")
+    )
 
 
 def _either(change: str, size_change: str) -> pl.Expr:

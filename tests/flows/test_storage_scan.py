@@ -352,7 +352,9 @@ def test_a_run_on_a_server_leaves_its_report_and_its_tables_as_artifacts(
     run_flow, root, prefect_server
 ) -> None:
     env = {"PREFECT_API_URL": prefect_server.url, "PREFECT_HOME": str(prefect_server.home)}
-    done = run_flow("storage_scan", "--workspace", root, "--html", "--json", env=env)
+    done = run_flow(
+        "storage_scan", "--workspace", root, "--engine", "server", "--html", "--json", env=env
+    )
     assert done.returncode == 0, done.stderr
     assert done.report["engine"] == "server"
     wanted = {"artifacts": {"flow_run_id": {"any_": [done.report["flow_run_id"]]}}}

@@ -60,6 +60,12 @@ def test_files_of_the_root_itself_are_told_too() -> None:
     assert rows(between({"core": BLOCK}, {"core": 5 * BLOCK})) == [("", "grown", 4, "core")]
 
 
+def test_of_two_children_that_differ_in_sign_the_one_of_the_parents_sign_stands_for_it() -> None:
+    before = {"p/a/f": 9 * BLOCK, "p/b/f": BLOCK, "p/c/f": BLOCK}
+    after = {"p/a/f": BLOCK, "p/b/f": 9 * BLOCK, "p/c/f": 2 * BLOCK}
+    assert [row[0] for row in rows(between(before, after))] == ["p/a", "p/b", "p/c"]
+
+
 def test_a_change_within_one_block_is_a_change() -> None:
     found = between({"a/f": 10}, {"a/f": 20})
     assert [(one.path, one.change, one.size_change) for one in found.shown] == [("a", 0, 10)]
