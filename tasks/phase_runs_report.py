@@ -31,7 +31,8 @@ def describe_begin(report: Report, run: PhaseRun, digest: str) -> None:
 def describe_end(report: Report, run: PhaseRun) -> None:
     """Say what the phase changed, what of it was not its own, and what to do about that."""
     scope, errors = run.snapshot.scope, [f for f in run.findings if f.severity == "error"]
-    report.findings += run.findings[:SHOWN]
+    rest = [f for f in run.findings if f.severity != "error"]
+    report.findings += [*errors, *rest][:SHOWN]  # a cut may not take what makes the exit code 1
     report.counts |= {
         "files": run.files, "files_budget": run.budget.files,
         "lines": run.lines, "lines_budget": run.budget.lines,

@@ -1,0 +1,45 @@
+"""Ways to hide from a phase's end, or to keep it from ending, that somebody has tried."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.phase_runs import lay_out
+
+
+@pytest.fixture
+def root(tmp_path):
+    return lay_out(tmp_path / "ws")
+
+
+@pytest.fixture
+def phase(run_flow, root):
+    """Return `phase("begin", ...)`: run a subcommand on the spec beside the workspace."""
+
+    def run(what, *words, **options):
+        where = ("--workspace", root, "--engine", "direct", "--json")
+        return run_flow("phase_check", what, root.parent / "plan.json", *words, *where, **options)
+
+    return run
+
+
+@pytest.fixture
+def begun(phase):
+    done = phase("begin")
+    assert done.returncode == 0, done.stderr
+    return done.report
+
+
+def told(report):
+    return {(f["path"], f["code"]) for f in report["findings"]}
+
+
+def test_a_crowd_of_warnings_hides_no_violation(phase, root, begun):
+    """A tool's cache of some hundred files is the usual case; its names sort before others."""
+    (root / ".mypy_cache").mkdir()
+    for number in range(300):
+        (root / f".mypy_cache/{number}").write_text("x")
+    (root / "src/other/lib.py").write_text("sly\n")
+    done = phase("end")
+    assert done.returncode == 1, done.stdout
+    assert ("src/other/lib.py", "PS701") in told(done.report)
