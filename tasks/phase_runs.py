@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 
 @task(**policy.READ)
-def read(run: PhaseRun) -> None:
+def read(run: PhaseRun, begun: bool = False) -> None:
     """Read policy and spec, and find the phase in it.
+
+    Of a phase that has `begun` the workspace was asked about then: what it took away or put in the
+    way since is for the comparison to tell.
 
     Raises:
         Refused: The spec has errors, or which of its phases is meant is not said.
@@ -31,15 +34,16 @@ def read(run: PhaseRun) -> None:
     run.spec_sha256 = sha256(data).hexdigest()
     run.policy_sha256 = sha256(rules.model_dump_json().encode()).hexdigest()
     run.scratch = tuple(rules.scratch)
-    run.scope = run.choose(_scopes(run, data, rules))
+    run.scope = run.choose(_scopes(run, data, rules, begun))
 
 
-def _scopes(run: PhaseRun, data: bytes, rules: object) -> list[Scope]:
+def _scopes(run: PhaseRun, data: bytes, rules: object, begun: bool) -> list[Scope]:
     from autopack.io.phase_tree import world
     from autopack.phases.document import Malformed
     from autopack.phases.document import read as document_of
     from autopack.phases.examine import examine
     from autopack.phases.policy import Policy
+    from autopack.phases.rules import NO_DOUBT
 
     assert isinstance(rules, Policy)
     advice = f"python -m flows.phase_check validate {run.spec}"
@@ -47,7 +51,7 @@ def _scopes(run: PhaseRun, data: bytes, rules: object) -> list[Scope]:
         document = document_of(run.shown, data)
     except Malformed as fault:
         raise Refused(f"{run.spec}: {fault.message}", next_step=advice) from None
-    done = examine(document, rules, world(run.root, run.deadline))
+    done = examine(document, rules, NO_DOUBT if begun else world(run.root, run.deadline))
     errors = [finding for finding in done.findings if finding.severity == "error"]
     if errors:
         first = f"{errors[0].line}:{errors[0].column}: {errors[0].code} {errors[0].message}"

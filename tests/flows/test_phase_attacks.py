@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.support.phase_runs import lay_out
@@ -43,3 +45,18 @@ def test_a_crowd_of_warnings_hides_no_violation(phase, root, begun):
     done = phase("end")
     assert done.returncode == 1, done.stdout
     assert ("src/other/lib.py", "PS701") in told(done.report)
+
+
+def test_read_only_context_that_is_gone_is_a_violation(phase, root, begun):
+    (root / "README.md").unlink()
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout
+    assert ("README.md", "PS709") in told(done.report)
+
+
+def test_a_scope_that_became_a_link_is_a_violation(phase, root, begun):
+    shutil.move(root / "src/app", root.parent / "elsewhere")
+    (root / "src/app").symlink_to(root.parent / "elsewhere")
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout
+    assert ("src/app", "PS705") in told(done.report)
