@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def take_census(root: Path, deadline: Deadline, known: Census | None = None) -> 
             permanent=True,
         )
     refs, index = refs_of(git), _index(root, deadline, walk, known)
-    items = {path: item for path, item in walk.items.items() if not _semantic(path)}
+    items = {path: item for path, item in walk.items.items() if not _told(path, item)}
     return Census(walk.taken_ns, walk.device, items, refs, index)
 
 
@@ -148,6 +149,11 @@ def _objects(path: str) -> bool:
     return bool(inside) and in_git(path) and not inside.endswith(("info", "alternates"))
 
 
+def _told(path: str, item: Item) -> bool:
+    """Return whether refs and index tell of a name; what is no plain file there is a difference."""
+    return item.kind in ("file", "folder") and _semantic(path)
+
+
 def _semantic(path: str) -> bool:
     """Return whether a file's bytes change without meaning: git's index, refs and caches."""
     if not in_git(path):
@@ -159,12 +165,20 @@ def _semantic(path: str) -> bool:
     return cache or loose or _objects(path) or path in told
 
 
+def _would_wait(items: Mapping[str, Item]) -> bool:
+    """Return whether git would read from a pipe or a device in its folder."""
+    plain = ("file", "folder", "link")
+    return any(item.kind not in plain for path, item in items.items() if path.startswith(f"{GIT}/"))
+
+
 def _index(
     root: Path, deadline: Deadline, walk: _Walk, known: Census | None
 ) -> dict[str, str] | None:
     """Return what git's index says of each path: its tag (hidden or not), mode, object, stage."""
     if GIT not in walk.items:
         return None
+    if known is not None and _would_wait(walk.items):
+        return {"": "unreadable"}
     try:
         done = run_git(root, deadline, "ls-files", "-vsz", limit_s=60, doing="reading git's index")
     except (OSError, subprocess.TimeoutExpired) as error:

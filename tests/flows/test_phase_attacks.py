@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -60,3 +61,20 @@ def test_a_scope_that_became_a_link_is_a_violation(phase, root, begun):
     done = phase("end", "--execute")
     assert done.returncode == 1, done.stdout
     assert ("src/app", "PS705") in told(done.report)
+
+
+def test_a_branch_that_became_a_link_is_a_violation(phase, root, begun):
+    ref = root / ".git/refs/heads/side"
+    (root / "src/app/ref").write_bytes(ref.read_bytes())
+    ref.unlink()
+    ref.symlink_to("../../../src/app/ref")
+    done = phase("end")
+    assert (".git/refs/heads/side", "PS712") in told(done.report), done.stdout
+
+
+@pytest.mark.parametrize("name", [".git/refs/heads/pipe", ".git/packed-refs", ".git/HEAD"])
+def test_a_pipe_among_gits_branches_keeps_nobody_waiting(phase, root, begun, name):
+    (root / name).unlink(missing_ok=True)
+    os.mkfifo(root / name)
+    done = phase("end", "--max-seconds", "30")
+    assert done.returncode == 1, done.stdout
