@@ -54,7 +54,8 @@ def _advise(report: Report, run: PhaseRun, broken: bool) -> None:
     end = run.command("end", "--execute")
     patch = next((name for name in run.written if name.endswith("/changes.patch")), "")
     if patch and run.judged.patched:
-        undo = shlex.join(["git", "apply", "-R", patch])
+        there = ["-C", run.workspace] if run.workspace != "." else []
+        undo = shlex.join(["git", *there, "apply", "-R", patch])
         report.next_steps.append(NextStep("look at the patch; to take it back", undo))
     if broken:
         why = "when it is mended" if report.execute else "keep the violations in quarantine"
