@@ -42,8 +42,10 @@ class GitFolders:
 def git_folders(root: Path) -> GitFolders:
     """Return the git folders of a workspace; they need not be there."""
     own = root / ".git"
-    linked = own.is_file()
-    if linked:
+    linked = own.is_file() or own.is_symlink()
+    if own.is_symlink():
+        own = Path(os.path.realpath(own))
+    elif linked:
         target = own.read_text(*_BYTES).removeprefix("gitdir:").strip()
         own = Path(os.path.normpath(root / target))
     shared = own / "commondir"

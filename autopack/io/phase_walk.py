@@ -87,10 +87,14 @@ class _Walk:
             try:
                 with opened(top, folder) as descriptor:
                     waiting += self._folder(descriptor, folder, f"{name}/" if name else "")
-            except OSError:  # it may not be entered, or was changed under us
+            except OSError as error:
                 if not folder:
                     raise
-                self.unread.append(folder)
+                path = f"{name}/{folder}" if name else folder
+                self.unread.append(path)
+                if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    # It is there and may not be entered; the others were changed under us.
+                    self.items[path] = self.items[path]._replace(digest=UNREADABLE)
 
     def _folder(self, descriptor: int, folder: str, above: str) -> list[str]:
         """Note what is in one folder, and return the folders to look into."""
@@ -112,10 +116,10 @@ class _Walk:
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "device")
         if kind == "folder":
             mode = stat.S_IMODE(found.st_mode)
-            return Item(kind, mode, 0, 0, 0, found.st_ino, 0, "")
+            return Item(kind, mode, 0, 0, 0, found.st_ino, 0, "", _owner(found))
         item = Item(
             kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime_ns, found.st_ctime_ns,
-            found.st_ino, found.st_nlink, "",
+            found.st_ino, found.st_nlink, "", _owner(found),
         )  # fmt: skip
         if kind == "link":
             return item._replace(digest=os.readlink(name, dir_fd=folder))
@@ -138,6 +142,10 @@ class _Walk:
         except PermissionError:
             self.unread.append(path)
             return UNREADABLE
+
+
+def _owner(found: os.stat_result) -> str:
+    return f"{found.st_uid}:{found.st_gid}"
 
 
 def _objects(path: str) -> bool:
