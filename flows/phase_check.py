@@ -189,7 +189,7 @@ def phase_check_end(
     run = PhaseRun(workspace, spec, phase, policy, Deadline.after(max_seconds))
     with run.holding(execute):
         with report.step("read"):
-            phase_runs.read(run)
+            phase_runs.read(run, begun=True)
             phase_runs.find(run, digest)
         _end(report, run)
     return report.settle(strict)

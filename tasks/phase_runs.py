@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 
 @task(**policy.READ)
-def read(run: PhaseRun) -> None:
+def read(run: PhaseRun, begun: bool = False) -> None:
     """Read policy and spec, and find the phase in it.
+
+    Of a phase that has `begun` the workspace was asked about then: what it took away or put in the
+    way since is for the comparison to tell.
 
     Raises:
         Refused: The spec has errors, or which of its phases is meant is not said.
@@ -31,15 +34,16 @@ def read(run: PhaseRun) -> None:
     run.spec_sha256 = sha256(data).hexdigest()
     run.policy_sha256 = sha256(rules.model_dump_json().encode()).hexdigest()
     run.scratch = tuple(rules.scratch)
-    run.scope = run.choose(_scopes(run, data, rules))
+    run.scope = run.choose(_scopes(run, data, rules, begun))
 
 
-def _scopes(run: PhaseRun, data: bytes, rules: object) -> list[Scope]:
+def _scopes(run: PhaseRun, data: bytes, rules: object, begun: bool) -> list[Scope]:
     from autopack.io.phase_tree import world
     from autopack.phases.document import Malformed
     from autopack.phases.document import read as document_of
     from autopack.phases.examine import examine
     from autopack.phases.policy import Policy
+    from autopack.phases.rules import NO_DOUBT
 
     assert isinstance(rules, Policy)
     advice = f"python -m flows.phase_check validate {run.spec}"
@@ -47,7 +51,7 @@ def _scopes(run: PhaseRun, data: bytes, rules: object) -> list[Scope]:
         document = document_of(run.shown, data)
     except Malformed as fault:
         raise Refused(f"{run.spec}: {fault.message}", next_step=advice) from None
-    done = examine(document, rules, world(run.root, run.deadline))
+    done = examine(document, rules, NO_DOUBT if begun else world(run.root, run.deadline))
     errors = [finding for finding in done.findings if finding.severity == "error"]
     if errors:
         first = f"{errors[0].line}:{errors[0].column}: {errors[0].code} {errors[0].message}"
@@ -98,10 +102,11 @@ def look(run: PhaseRun) -> None:
 @task(timeout_seconds=600.0)  # a run is one file of its own name: a second try would be another
 def begin(run: PhaseRun) -> str:
     """Keep the snapshot, which opens the phase; return its digest."""
-    from autopack.io.phase_store import FOLDER, LEFT, OPEN, open_runs, put_away, save
+    from autopack.io.phase_store import FOLDER, LEFT, OPEN, open_runs, plain_bytes, put_away, save
 
     for left in open_runs(run.root):
-        data = (run.root / FOLDER / f"{left}{OPEN}").read_bytes()
+        by_hand = f"rm {FOLDER}/{left}{OPEN}"
+        data = plain_bytes(run.root, f"{FOLDER}/{left}{OPEN}", by_hand)
         run.written.append(put_away(run.root, left, data, LEFT, run.fence))
     digest, names = save(run.root, run.snapshot, run.contents, run.fence)
     run.written += names
@@ -115,7 +120,7 @@ def find(run: PhaseRun, digest: str | None) -> None:
     Raises:
         Refused: There is none, it is another phase's, or it, the spec or the policy has changed.
     """
-    from autopack.io.phase_store import contents_name, load, open_runs, tampered
+    from autopack.io.phase_store import contents_name, load, open_runs, plain_bytes, tampered
 
     again = run.command("begin", "--again")
     names = [name for name in open_runs(run.root) if phase_of(name) == run.scope.phase]
@@ -132,10 +137,7 @@ def find(run: PhaseRun, digest: str | None) -> None:
         raise tampered(names[0], f"its digest is {kept.digest}", again)
     _unchanged(run, again)
     name = contents_name(kept.run)
-    try:
-        run.contents = (run.root / name).read_bytes()
-    except OSError as error:
-        raise tampered(name, str(error.strerror), again) from None
+    run.contents = plain_bytes(run.root, name, again)
     if sha256(run.contents).hexdigest() != kept.snapshot.kept:
         raise tampered(name, "it is not as it was written", again)
 
@@ -155,7 +157,7 @@ def _unchanged(run: PhaseRun, again: str) -> None:
 @task(**policy.READ)
 def compare(run: PhaseRun) -> None:
     """Compare now with then, and hold every difference against scope and budget."""
-    from autopack.io.phase_contents import BIGGEST, Earlier, content_now
+    from autopack.io.phase_contents import BIGGEST, CARRIED, Earlier, sides
     from autopack.io.phase_diff import lines_changed
     from autopack.io.phase_walk import take_census
     from autopack.phases.violations import Violation, judge
@@ -165,16 +167,17 @@ def compare(run: PhaseRun) -> None:
     run.judged = judge(then.census, now, then.scope, then.scratch)
     earlier = Earlier(run.root, run.contents, then.commit, run.deadline)
     pairs, large = [], []
-    for change in run.judged.files:
-        before = earlier.content(change.path, change.before)
-        after = content_now(run.root, change.path, change.after)
+    for change, before, after in sides(run.root, run.judged.files, earlier):
         if before is None or after is None:
             large.append(change.path)
         else:
             pairs.append((before, after))
     run.files, run.lines = len(run.judged.files), lines_changed(pairs, run.deadline)
     found = [*run.judged.violations, *_spent(run)]
-    words = f"its lines cannot be counted: over {BIGGEST >> 20} MiB, or its earlier content is gone"
+    words = (
+        f"its lines cannot be counted: over {BIGGEST >> 20} MiB, behind {CARRIED >> 20} MiB of "
+        "other changes, or its earlier content is gone"
+    )
     found += [Violation("PS721", path, words) for path in large]
     run.findings += [violation.finding(then.scope.phase) for violation in found]
 
@@ -204,8 +207,8 @@ def quarantine(run: PhaseRun) -> None:
 @task(timeout_seconds=600.0)
 def close(run: PhaseRun) -> None:
     """End a phase that kept to its scope."""
-    from autopack.io.phase_store import DONE, FOLDER, OPEN, put_away
+    from autopack.io.phase_store import DONE, FOLDER, OPEN, plain_bytes, put_away
 
     name = run.snapshot.run
-    data = (run.root / FOLDER / f"{name}{OPEN}").read_bytes()
+    data = plain_bytes(run.root, f"{FOLDER}/{name}{OPEN}", run.command("begin", "--again"))
     run.written.append(put_away(run.root, name, data, DONE, run.fence))

@@ -31,7 +31,8 @@ def describe_begin(report: Report, run: PhaseRun, digest: str) -> None:
 def describe_end(report: Report, run: PhaseRun) -> None:
     """Say what the phase changed, what of it was not its own, and what to do about that."""
     scope, errors = run.snapshot.scope, [f for f in run.findings if f.severity == "error"]
-    report.findings += run.findings[:SHOWN]
+    rest = [f for f in run.findings if f.severity != "error"]
+    report.findings += [*errors, *rest][:SHOWN]  # a cut may not take what makes the exit code 1
     report.counts |= {
         "files": run.files, "files_budget": run.budget.files,
         "lines": run.lines, "lines_budget": run.budget.lines,
@@ -53,7 +54,8 @@ def _advise(report: Report, run: PhaseRun, broken: bool) -> None:
     end = run.command("end", "--execute")
     patch = next((name for name in run.written if name.endswith("/changes.patch")), "")
     if patch and run.judged.patched:
-        undo = shlex.join(["git", "apply", "-R", patch])
+        there = ["-C", run.workspace] if run.workspace != "." else []
+        undo = shlex.join(["git", *there, "apply", "-R", patch])
         report.next_steps.append(NextStep("look at the patch; to take it back", undo))
     if broken:
         why = "when it is mended" if report.execute else "keep the violations in quarantine"

@@ -41,6 +41,7 @@ class PhaseRun:
         self, workspace: str, spec: str, phase: str | None, policy: str | None, deadline: Deadline
     ) -> None:
         self.root = workspace_root(workspace)
+        self.workspace = workspace
         self.spec = spec
         self.wanted = phase
         self.policy_file = policy

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,8 @@ class Confinement:
     grants: Grants
     elsewhere: tuple[str, ...]
     private: str
+    take_away: Callable[[], None] = lambda: None
+    """Removes the files that were made for the sandbox and that nobody wrote."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -88,11 +90,20 @@ class Confinement:
         files = [*self.grants.files, *self.grants.missing_files]
         devices = [path for path in DEVICES if os.path.exists(path)]
         return [
-            *((f"{self.root}/{path}", "folder") for path in folders),
-            *((f"{self.root}/{path}", "file") for path in files),
+            *self._there(folders, "folder"),
+            *self._there(files, "file"),
             *((path, "anything" if os.path.isdir(path) else "file") for path in devices),
             *((path, "anything") for path in (*self.elsewhere, self.private)),
         ]
+
+    def _there(self, paths: Sequence[str], word: str) -> Iterator[tuple[str, str]]:
+        """Yield what is there still: a phase may remove or replace what it may write."""
+        for path in paths:
+            full = f"{self.root}/{path}"
+            if os.path.isdir(full) and not os.path.islink(full):
+                yield full, word
+            elif os.path.isfile(full) and not os.path.islink(full):
+                yield full, "file"
 
     def wrapped(self, command: Sequence[str]) -> list[str]:
         """Return the command as bubblewrap starts it, or as it is."""
@@ -111,21 +122,22 @@ def confinement(
     """Give a confinement whose files and folders are there.
 
     What the scope names and is missing is made empty, because a sandbox lets write only what is
-    there; what is still empty at the end is taken away.
+    there; a file that nobody wrote is taken away before the validation, a folder that is empty at
+    the end.
     """
     if sandbox == "none":
         granted = Grants((), (), (), (), granted.looser, granted.closed)
     with (
         tempfile.TemporaryDirectory(prefix="autopack-phase-") as private,
-        _made(root, granted),
+        _made(root, granted) as take_away,
     ):
         real = os.path.realpath(private)
-        yield Confinement(sandbox, root, granted, tuple(elsewhere), real)
+        yield Confinement(sandbox, root, granted, tuple(elsewhere), real, take_away)
 
 
 @contextmanager
-def _made(root: Path, granted: Grants) -> Iterator[None]:
-    made: list[str] = []
+def _made(root: Path, granted: Grants) -> Iterator[Callable[[], None]]:
+    made: dict[str, tuple[int, ...]] = {}
     folders: list[str] = []
     try:
         with opened_root(root) as top:
@@ -140,10 +152,11 @@ def _made(root: Path, granted: Grants) -> Iterator[None]:
                     with opened(top, parent, make=True) as held:
                         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                         os.close(os.open(name, flags, 0o644, dir_fd=held))
-                        made.append(path)
-                yield
+                        made[path] = _marks(look(held, name))
+                yield lambda: _take_away(top, made)
             finally:
-                _tidy(top, made, folders)
+                _take_away(top, made)
+                drop_empty(top, tuple(folders))
     except NotADirectoryError as error:
         raise Refused(
             f"{error.filename}: a link or a file stands where the scope has a folder",
@@ -151,14 +164,17 @@ def _made(root: Path, granted: Grants) -> Iterator[None]:
         ) from None
 
 
-def _tidy(top: int, made: list[str], folders: list[str]) -> None:
-    for path in made:
+def _marks(found: os.stat_result | None) -> tuple[int, ...]:
+    return (found.st_ino, found.st_size, found.st_ctime_ns) if found else ()
+
+
+def _take_away(top: int, made: Mapping[str, tuple[int, ...]]) -> None:
+    """Remove the files that are as they were made; one that was written empty is somebody's."""
+    for path, marks in made.items():
         parent, name = split(path)
         with contextlib.suppress(OSError), opened(top, parent) as held:
-            found = look(held, name)
-            if found is not None and found.st_size == 0:
+            if _marks(look(held, name)) == marks:
                 os.unlink(name, dir_fd=held)
-    drop_empty(top, tuple(folders))
 
 
 @contextmanager

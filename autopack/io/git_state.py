@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,8 @@ from autopack.phases.census import CONFIG
 
 _SHARED = ("hooks", "info")
 """Folders that a linked worktree has from its repository, and that make programs run."""
+_LONGEST = 256 << 20
+"""Bytes; git packs a million refs into less."""
 _BYTES = ("utf-8", "surrogateescape")
 
 
@@ -39,8 +42,10 @@ class GitFolders:
 def git_folders(root: Path) -> GitFolders:
     """Return the git folders of a workspace; they need not be there."""
     own = root / ".git"
-    linked = own.is_file()
-    if linked:
+    linked = own.is_file() or own.is_symlink()
+    if own.is_symlink():
+        own = Path(os.path.realpath(own))
+    elif linked:
         target = own.read_text(*_BYTES).removeprefix("gitdir:").strip()
         own = Path(os.path.normpath(root / target))
     shared = own / "commondir"
@@ -77,7 +82,13 @@ def _first(path: Path) -> str:
 
 
 def _text(path: Path) -> str:
+    """Return what a file holds, where a link leads, and nothing of what is neither: it may wait."""
     try:
-        return path.read_text(*_BYTES)
+        if path.is_symlink():
+            return f"link to {os.readlink(path)}"
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return file.read(_LONGEST).decode(*_BYTES) if plain else ""
     except OSError:
         return ""

@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from autopack.io.beneath import opened, opened_root, split
 from autopack.io.fingerprint import CHUNK, NotPlain, open_plain
 from autopack.io.git import run_git
 from autopack.io.phase_diff import Content
-from autopack.phases.census import Item, digest, in_git
+from autopack.phases.census import Change, Item, digest, in_git
 
 BIGGEST = 16 << 20
 """Bytes; of a larger file no earlier content is kept."""
 MOST = 512 << 20
 """Bytes of earlier contents of one phase; what comes after is left out."""
+CARRIED = 256 << 20
+"""Bytes that are in memory at once when changes are shown; what comes after is left out."""
 NOTHING = Content(None)
 _DAY = (1980, 1, 1, 0, 0, 0)
 
@@ -61,6 +63,24 @@ def content_now(root: Path, path: str, item: Item | None) -> Content | None:
     with suppress(OSError, NotPlain), opened_root(root) as top, opened(top, folder) as held:
         return Content(_read(held, name), executable=bool(item.mode & 0o100))
     return None
+
+
+def sides(
+    root: Path, found: Iterable[Change], earlier: Earlier
+) -> Iterator[tuple[Change, Content | None, Content | None]]:
+    """Yield changes with what each name held and holds; None for what is not known or too much."""
+    left = CARRIED
+    for change in found:
+        left -= sum(item.size for item in (change.before, change.after) if item and _shows(item))
+        if left < 0:
+            yield change, None, None
+        else:
+            before = earlier.content(change.path, change.before)
+            yield change, before, content_now(root, change.path, change.after)
+
+
+def _shows(item: Item) -> bool:
+    return item.kind == "file" and item.size <= BIGGEST
 
 
 def _read(folder: int, name: str) -> bytes:

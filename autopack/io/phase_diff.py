@@ -15,7 +15,8 @@ from autopack.errors import Unreachable
 from autopack.io.git import run_git
 
 _ALIKE = (
-    "-c", "core.attributesFile=/dev/null", "-c", "core.quotePath=true", "diff", "--no-index",
+    "-c", "core.attributesFile=/dev/null", "-c", "core.autocrlf=false",
+    "-c", "core.quotePath=true", "diff", "--no-index",
     "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--diff-algorithm=myers",
 )  # fmt: skip
 """The same answer whatever the user's own configuration says, and no program but git runs."""

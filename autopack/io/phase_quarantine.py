@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autopack.io.phase_contents import Earlier, content_now
-from autopack.io.phase_diff import Pair, patch_of
+from autopack.io.phase_contents import Earlier, sides
+from autopack.io.phase_diff import Content, Pair, patch_of
 from autopack.io.phase_store import FOLDER
 from autopack.io.replace import replace_file
 from autopack.phases.census import Change, in_git
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST = 2000
 """Files whose copies are kept; the list names all."""
+LONGEST = 2048
+"""Bytes of a path; a longer one has no room below the folders that a copy lies in."""
 PATCH, LIST = "changes.patch", "violations.json"
 
 
@@ -30,7 +32,7 @@ def quarantine(root: Path, run: str, judged: Judged, earlier: Earlier, fence: Fe
     """
     folder = _next(root, run)
     offending = [change for change, _ in judged.outside]
-    pairs, unknown = _pairs(root, offending[:MOST], earlier)
+    pairs, unknown = _pairs(root, offending, earlier)
     written = []
 
     def put(name: str, data: bytes) -> None:
@@ -40,10 +42,14 @@ def quarantine(root: Path, run: str, judged: Judged, earlier: Earlier, fence: Fe
     applied = {path: pair for path, pair in pairs.items() if not in_git(path)}
     put(PATCH, patch_of(applied, earlier.deadline))
     for path, (_, after) in pairs.items():
-        if after.data is not None and not after.link:
+        if after.data is not None and _copied(after):
             put(f"files/{_harmless(path)}", after.data)
-    put(LIST, _list(judged, unknown))
+    put(LIST, _list(judged, pairs, unknown))
     return written
+
+
+def _copied(after: Content) -> bool:
+    return after.data is not None and not after.link
 
 
 def _harmless(path: str) -> str:
@@ -62,19 +68,20 @@ def _next(root: Path, run: str) -> str:
 def _pairs(
     root: Path, offending: Sequence[Change], earlier: Earlier
 ) -> tuple[dict[str, Pair], list[str]]:
-    """Return what each name held and holds, and the paths of which one of the two is not known."""
+    """Return what each name held and holds, and the paths of which the first is not known."""
     pairs: dict[str, Pair] = {}
     unknown = []
-    for change in offending:
-        before = earlier.content(change.path, change.before)
-        after = content_now(root, change.path, change.after)
-        if change.kind == "folder":
-            continue
-        if before is None or after is None:
+    shown = [change for change in offending if change.kind != "folder" and _fits(change.path)]
+    for change, before, after in sides(root, shown[:MOST], earlier):
+        if before is None:
             unknown.append(change.path)
         if after is not None and not _clash(change.path, pairs):
             pairs[change.path] = (before or after, after)
     return pairs, unknown
+
+
+def _fits(path: str) -> bool:
+    return len(os.fsencode(path)) <= LONGEST
 
 
 def _clash(path: str, pairs: dict[str, Pair]) -> bool:
@@ -83,7 +90,16 @@ def _clash(path: str, pairs: dict[str, Pair]) -> bool:
     return any("/".join(parts[:n]) in pairs for n in range(1, len(parts)))
 
 
-def _list(judged: Judged, unknown: list[str]) -> bytes:
+def _earlier(change: Change, pairs: dict[str, Pair], unknown: list[str]) -> str:
+    """Return in words where what a name held can be had."""
+    if change.before is None:
+        return "there was none"
+    known = change.path in pairs and change.path not in unknown
+    return "in the patch" if known and not in_git(change.path) else "not kept"
+
+
+def _list(judged: Judged, pairs: dict[str, Pair], unknown: list[str]) -> bytes:
+    copied = {path for path, (_, after) in pairs.items() if _copied(after)}
     rows = [
         {
             "path": change.path,
@@ -91,7 +107,8 @@ def _list(judged: Judged, unknown: list[str]) -> bytes:
             "what": violation.words,
             "before": change.before and change.before._asdict(),
             "after": change.after and change.after._asdict(),
-            "earlier_content": "unknown" if change.path in unknown else "in the patch",
+            "earlier_content": _earlier(change, pairs, unknown),
+            "copied": change.path in copied,
         }
         for change, violation in judged.outside
     ]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from autopack.errors import Refused, Unreachable
 from autopack.io import audit
+from autopack.io.beneath import opened, opened_root, split
+from autopack.io.fingerprint import NotPlain, open_plain
 from autopack.io.replace import remove_file, replace_file
 from autopack.phases.snapshot import Snapshot, Unreadable, packed, unpacked
 from autopack.state_files import PHASES
@@ -51,11 +53,9 @@ def load(root: Path, run: str, again: str) -> Kept:
         Unreachable: It cannot be read.
     """
     name = f"{FOLDER}/{run}{OPEN}"
+    data = plain_bytes(root, name, again)
     try:
-        data = (root / name).read_bytes()
         snapshot, digest = unpacked(data)
-    except OSError as error:
-        raise _unreadable(name, error) from None
     except Unreadable as why:
         raise tampered(name, str(why), again) from None
     if bad := audit.verify(root / audit.AUDIT_FILE):
@@ -65,6 +65,28 @@ def load(root: Path, run: str, again: str) -> Kept:
     if snapshot.run != run or digest not in audited(root, run):
         raise tampered(name, "the audit chain knows another one", again)
     return Kept(run, digest, data, snapshot)
+
+
+def plain_bytes(root: Path, name: str, again: str) -> bytes:
+    """Return what a file of a run holds.
+
+    Raises:
+        Refused: It is a link, a pipe or another thing that no run made, or is gone.
+        Unreachable: It cannot be read.
+    """
+    folder, last = split(name)
+    try:
+        with (
+            opened_root(root) as top,
+            opened(top, folder) as held,
+            open_plain(held, last) as descriptor,
+            open(descriptor, "rb", closefd=False) as file,
+        ):
+            return file.read()
+    except (NotPlain, FileNotFoundError, NotADirectoryError) as error:
+        raise tampered(name, str(error.strerror), again) from None
+    except OSError as error:
+        raise _unreadable(name, error) from None
 
 
 def audited(root: Path, run: str) -> list[str]:
@@ -92,9 +114,15 @@ def save(root: Path, snapshot: Snapshot, contents: bytes, fence: Fence) -> tuple
 
 
 def put_away(root: Path, run: str, data: bytes, suffix: str, fence: Fence) -> str:
-    """Give an open snapshot its other name, so that the phase is open no more; return that name."""
+    """Give an open snapshot its other name, so that the phase is open no more; return that name.
+
+    A run that was killed between the two steps is taken up where it stopped.
+    """
     name = f"{FOLDER}/{run}{suffix}"
-    replace_file(root, name, None, data, fence)
+    made = root / name
+    replace_file(
+        root, name, data if made.is_file() and made.read_bytes() == data else None, data, fence
+    )
     remove_file(root, f"{FOLDER}/{run}{OPEN}", data, fence)
     return name
 

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def take_census(root: Path, deadline: Deadline, known: Census | None = None) -> 
             permanent=True,
         )
     refs, index = refs_of(git), _index(root, deadline, walk, known)
-    items = {path: item for path, item in walk.items.items() if not _semantic(path)}
+    items = {path: item for path, item in walk.items.items() if not _told(path, item)}
     return Census(walk.taken_ns, walk.device, items, refs, index)
 
 
@@ -88,10 +89,14 @@ class _Walk:
             try:
                 with opened(top, folder) as descriptor:
                     waiting += self._folder(descriptor, folder, f"{name}/" if name else "")
-            except OSError:  # it may not be entered, or was changed under us
+            except OSError as error:
                 if not folder:
                     raise
-                self.unread.append(folder)
+                path = f"{name}/{folder}" if name else folder
+                self.unread.append(path)
+                if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    # It is there and may not be entered; the others were changed under us.
+                    self.items[path] = self.items[path]._replace(digest=UNREADABLE)
 
     def _folder(self, descriptor: int, folder: str, above: str) -> list[str]:
         """Note what is in one folder, and return the folders to look into."""
@@ -113,10 +118,10 @@ class _Walk:
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "device")
         if kind == "folder":
             mode = stat.S_IMODE(found.st_mode)
-            return Item(kind, mode, 0, 0, 0, found.st_ino, 0, "")
+            return Item(kind, mode, 0, 0, 0, found.st_ino, 0, "", _owner(found))
         item = Item(
             kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime_ns, found.st_ctime_ns,
-            found.st_ino, found.st_nlink, "",
+            found.st_ino, found.st_nlink, "", _owner(found),
         )  # fmt: skip
         if kind == "link":
             return item._replace(digest=os.readlink(name, dir_fd=folder))
@@ -141,6 +146,10 @@ class _Walk:
             return UNREADABLE
 
 
+def _owner(found: os.stat_result) -> str:
+    return f"{found.st_uid}:{found.st_gid}"
+
+
 def _objects(path: str) -> bool:
     """Return whether a name is about git's objects, which say themselves what they are.
 
@@ -148,6 +157,11 @@ def _objects(path: str) -> bool:
     """
     inside = path.partition("/objects/")[2]
     return bool(inside) and in_git(path) and not inside.endswith(("info", "alternates"))
+
+
+def _told(path: str, item: Item) -> bool:
+    """Return whether refs and index tell of a name; what is no plain file there is a difference."""
+    return item.kind in ("file", "folder") and _semantic(path)
 
 
 def _semantic(path: str) -> bool:
@@ -161,12 +175,20 @@ def _semantic(path: str) -> bool:
     return cache or loose or _objects(path) or path in told
 
 
+def _would_wait(items: Mapping[str, Item]) -> bool:
+    """Return whether git would read from a pipe or a device in its folder."""
+    plain = ("file", "folder", "link")
+    return any(item.kind not in plain for path, item in items.items() if path.startswith(f"{GIT}/"))
+
+
 def _index(
     root: Path, deadline: Deadline, walk: _Walk, known: Census | None
 ) -> dict[str, str] | None:
     """Return what git's index says of each path: its tag (hidden or not), mode, object, stage."""
     if GIT not in walk.items:
         return None
+    if known is not None and _would_wait(walk.items):
+        return {"": "unreadable"}
     try:
         done = run_git(root, deadline, "ls-files", "-vsz", limit_s=60, doing="reading git's index")
     except (OSError, subprocess.TimeoutExpired) as error:

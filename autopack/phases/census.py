@@ -16,11 +16,14 @@ GIT = ".git"
 CONFIG = "common/config"
 """Stands among the refs of a linked worktree: the digest of the configuration it shares."""
 UNREADABLE = "unreadable"
-"""The digest of a file that may not be read."""
+"""The digest of a file or folder that may not be read."""
 
 
 class Item(NamedTuple):
-    """One name. `digest` is the BLAKE2b of a file's bytes; of a link it is where it leads."""
+    """One name. `digest` is the BLAKE2b of a file's bytes; of a link it is where it leads.
+
+    `owner` are the numbers of user and group.
+    """
 
     kind: str
     mode: int
@@ -30,6 +33,7 @@ class Item(NamedTuple):
     inode: int
     names: int
     digest: str
+    owner: str = ""
 
     def still(self, other: Item, taken_ns: int) -> bool:
         """Return whether the digest holds for what was found later, without reading it again."""
@@ -100,11 +104,17 @@ def _action(old: Item | None, new: Item | None, same_disk: bool) -> str:
         return f"a {old.kind} became a {new.kind}"
     if old.digest != new.digest:
         return "retargeted" if new.kind == "link" else "changed"
-    if old.mode != new.mode:
-        return f"mode {old.mode:o} became {new.mode:o}"
+    if rights := _rights(old, new):
+        return rights
     if new.kind == "file":
         return "got a second name" if new.names > old.names else ""
     return "replaced" if same_disk and new.kind != "link" and old.inode != new.inode else ""
+
+
+def _rights(old: Item, new: Item) -> str:
+    if old.mode != new.mode:
+        return f"mode {old.mode:o} became {new.mode:o}"
+    return f"owner {old.owner} became {new.owner}" if old.owner != new.owner else ""
 
 
 def in_git(path: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from autopack.phases.census import CONFIG, Census, Change, changes, in_git, shown
+from autopack.phases.census import CONFIG, UNREADABLE, Census, Change, changes, in_git, shown
 from autopack.phases.codes import CODES, Code, severity
 from autopack.phases.finding import SpecFinding
 from autopack.phases.paths import fold
@@ -69,7 +69,7 @@ class Judged:
 def judge(before: Census, after: Census, scope: Scope, scratch: Sequence[str]) -> Judged:
     """Hold every difference against the scope; `scratch` globs are what tools leave behind."""
     found = tuple(changes(before, after))
-    court = _Court(scope, tuple(scratch), found)
+    court = _Court(scope, tuple(scratch), found, frozenset(before.index or ()))
     outside, within = [], []
     for change in found:
         if court.swallowed(change):
@@ -88,6 +88,7 @@ class _Court:
     scope: Scope
     scratch: tuple[str, ...]
     found: tuple[Change, ...]
+    tracked: frozenset[str]
 
     @cached_property
     def _scratch(self) -> GitIgnoreSpec:
@@ -147,12 +148,13 @@ class _Court:
             return _mode_code(change)
         if change.action in ("created", "deleted") and change.path in self._parents:
             return None
-        moded = change.action.startswith("mode")
+        moded = change.action.startswith(("mode", "owner"))
         return _BY_VERDICT.get(verdict) or ("PS704" if moded else "PS708")
 
     def _left(self, change: Change) -> bool:
         below = f"{fold(change.path)}/" if change.kind == "folder" else fold(change.path)
-        return change.kind in ("file", "folder") and self._scratch.match_file(below)
+        cache = change.kind in ("file", "folder") and change.path not in self.tracked
+        return cache and self._scratch.match_file(below)
 
 
 def _kind_code(change: Change) -> Code | None:
@@ -162,6 +164,8 @@ def _kind_code(change: Change) -> Code | None:
         return None
     if new.kind == "link":
         return "PS705"
+    if new.kind == "folder" and new.digest == UNREADABLE:
+        return "PS716"
     if " became a " in change.action or new.kind not in ("file", "folder"):
         return "PS707"
     return "PS706" if new.kind == "file" and new.names > 1 else None

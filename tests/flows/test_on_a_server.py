@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.autopack.sot.counted import true_files
+from tests.support.phase_runs import lay_out
+from tests.support.phase_specs import spoiled
 
 BROKEN = b"# I\n\n[gone](GONE.md) [here](BUILD_HISTORY.md) [wrong base](docs/DEBUG_LOG.md)\n"
 
@@ -64,6 +70,42 @@ def test_a_deep_scan_leaves_its_report_and_its_tables_as_artifacts(
     assert "Mend first" in made["doc-links"]["data"]
     rows = json.loads(made["doc-links-mend-first"]["data"])
     assert rows == [{"page": "docs/INDEX.md", "broken": 2, "fragments": 0, "certain": 1}]
+
+
+def test_a_phase_runs_on_a_server_from_begin_to_end(run_flow, tmp_path, prefect_server) -> None:
+    """A violation is found and kept, mended, closed; then a command runs as a phase of its own."""
+    paths = ["src/app/", "tests/test_app.py"]
+    root = lay_out(tmp_path / "ws", spoiled(("validation.argv", ["python", "tests/test_app.py"])))
+    policy = "commands: [{argv: [python, tests/test_app.py], paths: true}]\n"
+    (root / "config/phase_policy.yaml").write_text(policy)
+    env = {"PREFECT_API_URL": prefect_server.url, "PREFECT_HOME": str(prefect_server.home)}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def phase(what: str, *words: str, ends: int, then: tuple[str, ...] = ()) -> dict[str, Any]:
+        where = ("--workspace", root, "--engine", "server", "--json")
+        spec = root.parent / "plan.json"
+        done = run_flow("phase_check", what, spec, *words, *where, *then, env=env)
+        assert done.returncode == ends, done.stdout + done.stderr
+        assert done.report["engine"] == "server"
+        run = prefect_server.get(f"/flow_runs/{done.report['flow_run_id']}")
+        assert run["state"]["type"] == "COMPLETED"
+        assert run["state"]["name"] == ("Findings" if ends else "Completed")
+        return done.report
+
+    digest = phase("begin", ends=0)["phase"]["snapshot_sha256"]
+    (root / "src/app/main.py").write_text("x = 2\n")
+    (root / "docs/new.md").write_text("sly\n")
+    found = phase("end", "--digest", digest, "--execute", ends=1)
+    assert [(f["path"], f["code"]) for f in found["findings"]] == [("docs/new.md", "PS709")]
+    assert any(name.endswith("/files/docs/new.md") for name in found["writes"]["files"])
+    (root / "docs/new.md").unlink()
+    assert phase("end", "--digest", digest, "--execute", ends=0)["counts"]["lines"] == 2
+
+    command = ("--", sys.executable, "-c", "open('src/app/made.py', 'w').write('m = 1\\n')")
+    done = phase("run", "--execute", ends=0, then=command)
+    assert done["phase"]["changed"] == ["src/app/made.py"]
+    assert done["sandbox"]["kind"] == "none" or done["sandbox"]["may_write"] == paths
+    assert not list((root / ".autonomous_runs/phases").glob("*.json")), "the phase is closed"
 
 
 def test_a_long_step_draws_a_bar(prefect_server) -> None:

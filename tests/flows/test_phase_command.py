@@ -150,6 +150,34 @@ def test_what_the_scope_names_and_is_not_there_can_be_made(run, root):
 
 
 @needs_landlock
+def test_an_empty_file_that_nobody_wrote_is_not_there_for_the_validation(run, root):
+    write_spec(root, passing(("scope.paths", ["src/app/", "tests/test_app.py", "NOTES.md"])))
+    look = "import os; raise SystemExit(os.path.exists('NOTES.md'))"
+    (root / "tests/test_app.py").write_text(look)
+    done = run("pass")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_landlock
+def test_an_empty_file_that_the_command_wrote_stays(run, root):
+    write_spec(root, passing(("scope.paths", ["src/app/", "tests/test_app.py", "NOTES.md"])))
+    done = run("open('NOTES.md', 'w')")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.report["phase"]["changed"] == ["NOTES.md"]
+    assert (root / "NOTES.md").exists()
+
+
+@needs_landlock
+def test_what_the_command_may_remove_is_not_missed_by_the_validation(run, root):
+    paths = ["src/app/", "src/app/old.py", "src/app/deep/", "tests/test_app.py"]
+    write_spec(root, passing(("scope.paths", paths)))
+    (root / "src/app/deep").mkdir()
+    done = run("import os; os.remove('src/app/old.py'); os.rmdir('src/app/deep')")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.report["validation"]["exit_code"] == 0
+
+
+@needs_landlock
 def test_a_glob_is_looser_in_the_sandbox_and_checked_afterwards(run, root):
     write_spec(root, passing(("scope.paths", ["src/app/**/*.py"])))
     done = run("open('src/app/x.txt', 'w').write('x')")
@@ -169,7 +197,7 @@ def test_a_glob_at_the_root_opens_neither_git_nor_read_only_context(run, root):
 def test_modes_are_not_kept_by_the_sandbox_but_found(run):
     done = run("import os; os.chmod('src/other/lib.py', 0o777)")
     assert codes(done) == ["PS704"]
-    assert "modes, owners and times" in done.report["sandbox"]["checked_afterwards"]
+    assert "modes and owners" in done.report["sandbox"]["checked_afterwards"]
 
 
 def test_the_wall_budget_ends_the_command_and_all_it_started(run, root):
@@ -186,6 +214,26 @@ def test_the_wall_budget_ends_the_command_and_all_it_started(run, root):
     assert done.report["validation"]["exit_code"] == 0, "what was done in time is validated"
     pid = int((root / "src/app/pid").read_text())
     assert ended(pid)
+
+
+STUBBORN = (
+    "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "open('src/app/pids', 'a').write(f'{os.getpid()} '); time.sleep(600)"
+)
+
+
+def test_the_deadline_is_kept_against_what_ignores_every_kind_word(run, root):
+    code = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]],"
+        "start_new_session=True, close_fds=True, stdin=-3, stdout=-3, stderr=-3);"
+        "exec(sys.argv[1])"
+    )
+    done = run([sys.executable, "-c", code, STUBBORN], "--max-seconds", "12")
+    assert done.returncode == 3, done.stdout + done.stderr
+    pids = (root / "src/app/pids").read_text().split()
+    assert len(pids) == 2
+    assert all(ended(int(pid)) for pid in pids)
+    assert list((root / ".autonomous_runs/phases").glob("*.json")), "the phase is open"
 
 
 def test_what_outlives_the_command_is_ended(run, root):

@@ -1,0 +1,234 @@
+"""Ways to hide from a phase's end, or to keep it from ending, that somebody has tried."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.phase_runs import lay_out
+from tests.support.redirects import git
+from tests.support.session import REPOSITORY, clean_environment
+
+
+@pytest.fixture
+def root(tmp_path):
+    return lay_out(tmp_path / "ws")
+
+
+@pytest.fixture
+def phase(run_flow, root):
+    """Return `phase("begin", ...)`: run a subcommand on the spec beside the workspace."""
+
+    def run(what, *words, **options):
+        where = ("--workspace", root, "--engine", "direct", "--json")
+        return run_flow("phase_check", what, root.parent / "plan.json", *words, *where, **options)
+
+    return run
+
+
+@pytest.fixture
+def begun(phase):
+    done = phase("begin")
+    assert done.returncode == 0, done.stderr
+    return done.report
+
+
+def told(report):
+    return {(f["path"], f["code"]) for f in report["findings"]}
+
+
+def test_a_crowd_of_warnings_hides_no_violation(phase, root, begun):
+    """A tool's cache of some hundred files is the usual case; its names sort before others."""
+    (root / ".mypy_cache").mkdir()
+    for number in range(300):
+        (root / f".mypy_cache/{number}").write_text("x")
+    (root / "src/other/lib.py").write_text("sly\n")
+    done = phase("end")
+    assert done.returncode == 1, done.stdout
+    assert ("src/other/lib.py", "PS701") in told(done.report)
+
+
+def test_read_only_context_that_is_gone_is_a_violation(phase, root, begun):
+    (root / "README.md").unlink()
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout
+    assert ("README.md", "PS709") in told(done.report)
+
+
+def test_a_scope_that_became_a_link_is_a_violation(phase, root, begun):
+    shutil.move(root / "src/app", root.parent / "elsewhere")
+    (root / "src/app").symlink_to(root.parent / "elsewhere")
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout
+    assert ("src/app", "PS705") in told(done.report)
+
+
+def test_a_branch_that_became_a_link_is_a_violation(phase, root, begun):
+    ref = root / ".git/refs/heads/side"
+    (root / "src/app/ref").write_bytes(ref.read_bytes())
+    ref.unlink()
+    ref.symlink_to("../../../src/app/ref")
+    done = phase("end")
+    assert (".git/refs/heads/side", "PS712") in told(done.report), done.stdout
+
+
+@pytest.mark.parametrize("name", [".git/refs/heads/pipe", ".git/packed-refs", ".git/HEAD"])
+def test_a_pipe_among_gits_branches_keeps_nobody_waiting(phase, root, begun, name):
+    (root / name).unlink(missing_ok=True)
+    os.mkfifo(root / name)
+    done = phase("end", "--max-seconds", "30")
+    assert done.returncode == 1, done.stdout
+
+
+@pytest.mark.parametrize("name", ["*.json", "*/before.zip"])
+@pytest.mark.parametrize("with_", ["pipe", "link"])
+def test_a_snapshot_that_is_no_file_is_refused(phase, root, begun, name, with_):
+    path = next((root / ".autonomous_runs/phases").glob(name))
+    path.rename(root.parent / "kept")
+    os.mkfifo(path) if with_ == "pipe" else path.symlink_to(root.parent / "kept")
+    done = phase("end", "--max-seconds", "30")
+    assert done.returncode == 6, done.stdout
+
+
+def test_a_crash_between_the_two_names_of_a_closed_phase_heals(phase, root, begun):
+    path = next((root / ".autonomous_runs/phases").glob("*.json"))
+    path.with_suffix(".done").write_bytes(path.read_bytes())
+    done = phase("end", "--execute")
+    assert done.returncode == 0, done.stdout
+    assert not path.exists()
+
+
+def test_a_crash_between_the_two_names_of_a_phase_begun_anew_heals(phase, root, begun):
+    path = next((root / ".autonomous_runs/phases").glob("*.json"))
+    path.with_suffix(".left").write_bytes(path.read_bytes())
+    assert phase("begin", "--again").returncode == 0
+    assert not path.exists()
+
+
+def test_the_list_says_of_each_file_what_is_kept(phase, root, begun):
+    """More than are copied, and a folder that became a file over what lay in it."""
+    shutil.rmtree(root / "src/other")
+    (root / "src/other").write_text("a file now\n")
+    (root / "heap").mkdir()
+    for number in range(2010):
+        (root / f"heap/{number}").write_text("x")
+    files = phase("end", "--execute").report["writes"]["files"]
+    listed = json.loads((root / files[-1]).read_text())["violations"]
+    patch = (root / next(n for n in files if n.endswith(".patch"))).read_text()
+    for row in listed:
+        if row["earlier_content"] == "in the patch":
+            assert f"--- a/{row['path']}\n" in patch, row
+        assert (row["earlier_content"] == "there was none") == (row["before"] is None), row
+    assert {row["earlier_content"] for row in listed} == {"not kept", "there was none"}
+    assert sum(row["copied"] for row in listed) == sum("/files/" in name for name in files)
+
+
+def test_a_very_long_path_is_quarantined_too(phase, root, begun):
+    deep = os.open(root, os.O_RDONLY)
+    for _ in range(40):
+        os.mkdir("d" * 200, dir_fd=deep)
+        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=deep))
+    os.close(deep)
+    (root / "new.txt").write_text("n")
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout + done.stderr
+    files = done.report["writes"]["files"]
+    assert any(name.endswith("violations.json") for name in files)
+    assert any(name.endswith("/new.txt") for name in files)
+
+
+def test_line_ends_are_lines_whatever_git_is_told(phase, root, begun, tmp_path):
+    (tmp_path / "gitconfig").write_text("[core]\n\tautocrlf = input\n")
+    (root / "src/app/main.py").write_bytes(b"x = 1\r\n")
+    (root / ".gitattributes").write_text("* text\n")
+    done = phase("end", env={"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")})
+    assert done.report["counts"]["lines"] == 2, done.stdout
+
+
+def test_an_owner_that_changed_is_a_violation(phase, root, begun):
+    try:
+        os.chown(root / "src/other/lib.py", 12345, 12345)
+    except PermissionError:
+        pytest.skip("only root gives files away")
+    done = phase("end")
+    assert ("src/other/lib.py", "PS704") in told(done.report)
+
+
+def test_advice_names_the_workspace(phase, root):
+    for step in phase("begin").report["next_steps"]:
+        assert f"--workspace {root}" in step["command"]
+    (root / "new.txt").write_text("n")
+    for step in phase("end", "--execute").report["next_steps"]:
+        assert str(root) in step["command"]
+
+
+def test_what_git_tracks_is_no_cache(phase, root):
+    (root / "src/other/__pycache__").mkdir()
+    (root / "src/other/__pycache__/kept.py").write_text("1\n")
+    git(root, "add", "-f", "src/other/__pycache__/kept.py")
+    assert phase("begin").returncode == 0
+    (root / "src/other/__pycache__/kept.py").write_text("2\n")
+    done = phase("end")
+    assert ("src/other/__pycache__/kept.py", "PS701") in told(done.report)
+
+
+def test_hooks_are_watched_where_gits_folder_is_a_link(phase, root):
+    (root / ".git").rename(root.parent / "gitdir")
+    (root / ".git").symlink_to(root.parent / "gitdir")
+    assert phase("begin").returncode == 0
+    (root.parent / "gitdir/hooks/pre-push").write_text("#!/bin/sh\n")
+    done = phase("end")
+    assert (".git/hooks/pre-push", "PS711") in told(done.report), done.stdout
+
+
+def test_more_bytes_than_memory_can_be_uncounted_but_not_unseen(root, monkeypatch):
+    from autopack.deadline import Deadline
+    from autopack.io import phase_contents
+    from autopack.io.phase_walk import take_census
+    from autopack.phases.census import changes
+
+    then = take_census(root, Deadline.after(600))
+    for number in range(4):
+        with (root / f"src/app/{number}").open("wb") as file:
+            file.truncate(1 << 20)
+    found = list(changes(then, take_census(root, Deadline.after(600), then)))
+    monkeypatch.setattr(phase_contents, "CARRIED", (2 << 20) + 10)
+    earlier = phase_contents.Earlier(
+        root, phase_contents.contents_of(root, (), Deadline.after(600)), "", Deadline.after(600)
+    )
+    shown = [after is not None for _, _, after in phase_contents.sides(root, found, earlier)]
+    assert shown == [True, True, False, False]
+
+
+def unprivileged():
+    """Return words before a command that take root's right to read everything."""
+    if os.geteuid():
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root reads everything, and there is no setpriv")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+def test_a_folder_that_nobody_can_enter_is_a_violation(phase, root, begun):
+    """Else a phase could hide any number of files in a folder of its own."""
+    hidden = root / "src/app/hidden"
+    hidden.mkdir()
+    for number in range(20):
+        (hidden / str(number)).write_text("x")
+    hidden.chmod(0)
+    command = [*unprivileged(), sys.executable, "-m", "flows.phase_check", "end"]
+    done = subprocess.run(
+        [*command, str(root.parent / "plan.json"), "--workspace", str(root), "--engine", "direct",
+         "--json"], capture_output=True, check=False, cwd=REPOSITORY, env=clean_environment(),
+    )  # fmt: skip
+    hidden.chmod(0o755)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert ("src/app/hidden", "PS716") in told(json.loads(done.stdout))
