@@ -46,6 +46,8 @@ WRITERS = {
     ("storage_apply", "purge"): (["{run}", "{approval}", "--execute"], {"storage"}),
 }
 """Flows that can write, how to make them, and the locks they hold alone."""
+SLOW = {"storage_apply": "10"}
+"""How long a flow is given that reads its papers before it can know its locks, in seconds."""
 BEFORE = {("phase_check", "end"): ("begin", *PHASE, "--execute")}
 """What must have been done before a flow has something to write."""
 MAKERS = {("phase_check", "begin")}
@@ -159,7 +161,8 @@ def test_a_writer_waits_for_whoever_holds_the_umbrella(writer, run_flow, ready) 
 
     root = ready(writer, true_files())
     with MultiLock(root, {"tidy": "exclusive"}, Owner("tidy"), Deadline.after(60)):
-        where = ("--workspace", root, "--engine", "direct", "--max-seconds", "2")
+        seconds = SLOW.get(writer[0], "2")
+        where = ("--workspace", root, "--engine", "direct", "--max-seconds", seconds)
         done = run_flow(writer[0], *words(writer, root, *where))
     assert done.returncode == 5
     assert "lock 'tidy' is busy" in done.stderr

@@ -35,7 +35,12 @@ def undo(
         Refused: The root or its quarantine is not what it must be.
         Unreachable: The journal cannot be written.
     """
-    held = hands.journal.journal.held
+    journal = hands.journal.journal
+    held = journal.held
+    for entry in journal.entries.values():
+        if entry.state == "purging":
+            told = f"a part of it was purged; what is left is in {entry.place}"
+            yield Outcome(entry.no, items[entry.item], "GONE", told)
     for entry in reversed(held):
         deadline.check("putting things back")
         check()

@@ -87,6 +87,7 @@ def test_a_purge_that_is_refused_midway_goes_on_by_its_list(story: Story) -> Non
         first = story.purge()["a/old"]
         assert (first.status, "EACCES" in first.detail) == ("DENIED", True)
         assert (place(story, 1) / "in/c").read_text() == "three"
+    assert story.undo()["a/old"].status == "GONE", "half of it is no item to put back"
     (place(story, 1) / "in").chmod(0o700)
     assert story.purge()["a/old"].status == "purged"
 
