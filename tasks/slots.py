@@ -73,6 +73,8 @@ def fault(found: Mapping[str, Any] | None) -> str:
         return "does not exist"
     if not found["active"]:
         return "is switched off"
+    if found["slot_decay_per_second"] > 0:
+        return "frees its slot while somebody holds it (slot_decay_per_second)"
     return f"has {found['limit']} slots, not 1" if found["limit"] != 1 else ""
 
 
