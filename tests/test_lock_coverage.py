@@ -70,6 +70,7 @@ MUTATORS = {
     "autopack/io/move_queue.py": "under the fence, and only while the file is as it was read",
     "tasks/run.py": "a traceback, in a file of its own name",
     "tasks/temporary.py": "the folder of the Prefect server",
+    "deployments/server.py": "the same folder; the record in it under its own flock",
 }
 """Modules that change files, and what keeps two of them apart."""
 CHANGES = {
