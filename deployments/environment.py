@@ -37,6 +37,7 @@ def server_settings(env: Mapping[str, str]) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_UI_URL": local_url(env).removesuffix("/api"),
         # The default lets any web page that an operator looks at call the API.
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(
             f"http://{name}:{port}" for name in dict.fromkeys(("127.0.0.1", "localhost", host))
