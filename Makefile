@@ -67,6 +67,7 @@ fmt: $(READY) ## Format, and mend what the linter can mend
 lock: $(READY) ## Pin requirements/*.txt from pyproject.toml; ARGS=--upgrade moves them
 	$(PY) -m pip install --quiet --disable-pip-version-check '$(UV)'
 	$(PIN) $(ARGS) --output-file requirements/runtime.txt pyproject.toml
+	$(PIN) $(ARGS) --extra machines --output-file requirements/machines.txt pyproject.toml
 	$(PIN) $(ARGS) --extra dev --output-file requirements/dev.txt pyproject.toml
 
 # A broken or half-made environment is made again; the stamp comes last, so an interrupted
