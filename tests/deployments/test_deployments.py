@@ -111,6 +111,24 @@ def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
     assert by_name["look"]["schedules"] == []
 
 
+def test_a_work_pool_gets_what_is_served(prefect_server: PrefectServer, tmp_path: Path) -> None:
+    given = tmp_path / "prefect.yaml"
+    given.write_text("deployments: [{name: pooled, entrypoint: 'flows/locks.py:locks_status'}]")
+    words = ("--pool", "several", "--file", str(given))
+    for workspace, code in (("/srv/repo", 0), ("/srv/other", 0), ("repo", 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "deployments.deploy", "--workspace", workspace, *words],
+            cwd=ROOT, env=prefect_server.env(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+    found = prefect_server.post("/deployments/filter", {})
+    made = next(deployment for deployment in found if deployment["name"] == "pooled")
+    assert made["work_pool_name"] == "several"
+    assert made["entrypoint"] == "flows.locks.locks_status"
+    assert made["job_variables"] == {"working_dir": "/srv/other"}
+    assert (made["pull_steps"] or [], made["tags"]) == ([], [])
+
+
 # --- a click --------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from autopack.errors import Refused, UsageError
 from deployments import environment
+from tests.support.figures import record
 from tests.support.process import Finished, run_bounded, stop
 from tests.support.session import REPOSITORY, clean_environment
 
@@ -127,6 +128,7 @@ def test_from_nothing_to_a_scheduled_run_and_back(
         done = [run for run in runs if run["state_type"] == "COMPLETED"]
         return done if len(done) > after else None
 
+    began = time.monotonic()
     first = place.serve(*words)
     place.until(lambda: "serving 1 deployments" in place.log.read_text() or first.poll())
     lines = place.log.read_text().splitlines()
@@ -135,6 +137,7 @@ def test_from_nothing_to_a_scheduled_run_and_back(
     )
     assert lines[1] == "limits: 9 created"
     run = place.until(green)[0]
+    record("first green scheduled run", seconds=round(time.monotonic() - began, 1))
     assert (run["auto_scheduled"], run["state"]["name"]) == (True, "Completed")
 
     # Who has no password gets nothing, and no web page of another site may ask.

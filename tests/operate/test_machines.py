@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.figures import record
 from tests.support.machines import REDIS, Fleet, fleet
 from tests.support.witness_flow import overlaps
 
@@ -54,15 +54,6 @@ def growing(root: Path) -> Iterator[None]:
     yield
     over.set()
     thread.join()
-
-
-def figures(name: str, **values: Any) -> None:
-    """Print figures, and keep them where AUTOPACK_FIGURES says."""
-    line = json.dumps({"rehearsal": name, **values})
-    print(line)
-    if path := os.environ.get("AUTOPACK_FIGURES"):
-        with Path(path).open("a") as log:
-            log.write(line + "\n")
 
 
 def at(text: str) -> float:
@@ -107,12 +98,11 @@ def test_fifty_syncs_at_once_and_every_machine_killed_once(machines: Fleet) -> N
     took = time.monotonic() - began
     states = {run["state"]["name"] for run in runs}
     writes = sum('"begin"' in line for line in machines.witness.read_text().splitlines())
-    figures(
+    record(
         "fifty", seconds=round(took, 1), states=sorted(states), writing_steps=writes,
         overlaps=overlaps(machines.witness),
         start_latency_idle_s=[round(x, 1) for x in sorted(latencies(single))],
         start_latency_queue_median_s=round(statistics.median(latencies(runs)), 1),
-        load=os.getloadavg(),
     )  # fmt: skip
     assert states == {"Completed"}
     assert overlaps(machines.witness) == []
@@ -134,9 +124,9 @@ def test_fifty_syncs_at_once_and_every_machine_killed_once(machines: Fleet) -> N
 
         runs = machines.until(lambda: finished(machines, more), "the runs", 1500)
     states = [run["state"]["name"] for run in runs]
-    figures(
+    record(
         "killed", states={name: states.count(name) for name in sorted(set(states))},
-        overlaps=overlaps(machines.witness, killed), load=os.getloadavg(),
+        overlaps=overlaps(machines.witness, killed),
     )  # fmt: skip
     assert overlaps(machines.witness, killed) == []
 
@@ -147,9 +137,8 @@ def test_a_day_of_schedules_leaves_memory_flat(machines: Fleet) -> None:
     for name in machines.worker_names():
         machines.start(name)
     schedule = {"schedule": {"interval": 2, "anchor_date": "2026-01-01T00:00:00Z"}}
-    parameters = {"workspace": str(machines.workspace)}
     path = f"/deployments/{deployment}/schedules"
-    machines.ask(path, [{**schedule, "active": True, "parameters": parameters}])  # type: ignore[arg-type]
+    machines.ask(path, [{**schedule, "active": True}])  # type: ignore[arg-type]
 
     def done() -> int:
         wanted = {"flow_runs": {"state": {"type": {"any_": sorted(DONE)}}}}
@@ -161,10 +150,10 @@ def test_a_day_of_schedules_leaves_memory_flat(machines: Fleet) -> None:
     after = machines.memory()
     growth = {name: round(100 * (after[name] / before[name] - 1), 1) for name in before}
     failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}}
-    figures(
+    record(
         "day", runs=done(), failed=machines.ask("/flow_runs/count", failed),
         memory_mb={name: round(mb) for name, mb in after.items()}, growth_percent=growth,
-        overlaps=overlaps(machines.witness), load=os.getloadavg(),
+        overlaps=overlaps(machines.witness),
     )  # fmt: skip
     assert max(growth.values()) <= 10
     assert overlaps(machines.witness) == []

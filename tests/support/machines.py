@@ -33,8 +33,6 @@ name: machines
 deployments:
   - name: machines
     entrypoint: tests/support/witness_flow.py:witness
-    work_pool: {name: autopack}
-    pull: [{prefect.deployments.steps.set_working_directory: {directory: "%s"}}]
 """
 
 
@@ -189,17 +187,17 @@ class Fleet:
 
     def deploy(self) -> str:
         """Create pool, limits and deployment; return the deployment's id."""
-        self.ask("/work_pools/", {"name": "autopack", "type": "process"})
         self.python("deployments.limits")
         self.python("deployments.automations")
         given = self.folder / "prefect.yaml"
-        given.write_text(DEPLOYMENT % REPOSITORY)
-        self.python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(given))
+        given.write_text(DEPLOYMENT)
+        where = ("--workspace", str(self.workspace), "--file", str(given))
+        self.python("deployments.deploy", *where)
         return str(self.ask("/deployments/filter", {})[0]["id"])
 
     def request(self, deployment: str, number: int, **parameters: Any) -> list[str]:
         """Ask for so many runs at once, of both servers in turn; return their ids."""
-        body = {"parameters": {"workspace": str(self.workspace), **parameters}}
+        body = {"parameters": parameters}
         path = f"/deployments/{deployment}/create_flow_run"
         return [str(self.ask(path, body, server=n % 2)["id"]) for n in range(number)]
 
