@@ -80,6 +80,7 @@ class Fleet:
         self.env = clean_environment(
             **settings, WITNESS=str(self.witness), DATABASE_URL=own,
             AUTOPACK_WORKSPACE_ROOTS=str(self.workspace), PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30",
+            PREFECT_CLIENT_RETRY_EXTRA_CODES="500",
             PREFECT_WORKER_QUERY_SECONDS="2", PREFECT_LOGGING_LEVEL="WARNING",
         )  # fmt: skip
         os.environ["PREFECT_API_AUTH_STRING"] = self.env["PREFECT_API_AUTH_STRING"]
@@ -101,7 +102,16 @@ class Fleet:
         kind, _, number = name.partition("-")
         if kind == "redis":
             assert REDIS
-            words = ("--bind", "127.0.0.1", "--requirepass", self.password, "--appendonly", "yes")
+            words = (
+                "--bind",
+                "127.0.0.1",
+                "--requirepass",
+                self.password,
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            )
             return [REDIS, "--port", str(self.ports["redis"]), *words], {}
         if kind == "server":
             port = str(self.ports[name])
