@@ -15,11 +15,6 @@ UV := uv==0.9.*
 DEMO := env -u DATABASE_URL -u QDRANT_HOST -u QDRANT_API_KEY $(PY)
 EMBEDDED := --qdrant-host embedded
 LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
-ANSWERS := $(PY) -c 'import sys; from tasks.server import answers; sys.exit(not answers(3))'
-# A lease kept in memory would be lost, and its limit freed, when the server starts again.
-LEASES := prefect.server.concurrency.lease_storage.filesystem
-SERVER := env PREFECT_SERVER_ANALYTICS_ENABLED=false \
-	PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=$(LEASES) $(PY) -m prefect server
 PIN := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
 
@@ -59,14 +54,11 @@ bench: $(READY) ## Print every ratio against its baseline, measured in the same 
 soak: $(READY) ## Run the crash and race harnesses at their nightly size
 	AUTOPACK_SOAK=1 $(PY) -m pytest -m soak $(ARGS)
 
-serve: $(READY) ## Serve every deployment until Ctrl-C, on a Prefect server started if none answers
-	@[ -n "$$PREFECT_API_URL" ] || $(ANSWERS) || $(SERVER) start --background
-	@[ -n "$$PREFECT_API_URL" ] || for i in $$(seq 60); do $(ANSWERS) && break; sleep 1; done
-	$(PY) -m deployments.limits
-	$(PY) -m deployments.serve
+serve: $(READY) ## Serve every deployment until Ctrl-C, its Prefect server included; WORKSPACE=PATH
+	@$(PY) -m deployments.serve $(if $(WORKSPACE),--workspace '$(WORKSPACE)')
 
-down: $(READY) ## Stop the Prefect server that `make serve` started
-	$(SERVER) stop
+down: $(READY) ## Stop what `make serve` started, its Prefect server included
+	@$(PY) -m deployments.server stop
 
 docs: $(READY) ## Build the documentation as a site, into site/
 	$(PY) -m deployments.reference
@@ -79,6 +71,7 @@ fmt: $(READY) ## Format, and mend what the linter can mend
 lock: $(READY) ## Pin requirements/*.txt from pyproject.toml; ARGS=--upgrade moves them
 	$(PY) -m pip install --quiet --disable-pip-version-check '$(UV)'
 	$(PIN) $(ARGS) --output-file requirements/runtime.txt pyproject.toml
+	$(PIN) $(ARGS) --extra machines --output-file requirements/machines.txt pyproject.toml
 	$(PIN) $(ARGS) --extra dev --output-file requirements/dev.txt pyproject.toml
 
 # A broken or half-made environment is made again; the stamp comes last, so an interrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ from autopack.state_files import DATABASE, INDEXES
 
 SHORTEST = 4
 """Characters a secret must have to be taken out of running text."""
-_SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey", re.I)
+_SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey|auth_string", re.I)
 _SECRET_WORD = re.compile(
     r"([\w-]*(?:pass(?:word)?|token|secret|api[-_]?key)[\w-]*(?:=|\s+(?=[^\s-])))[^\s'\"]+", re.I
 )
@@ -214,6 +215,8 @@ class Redactor:
         for key, value in env.items():
             if "://" in value or _SECRET_KEYS.search(key):
                 self.learn(value)
+            if key.endswith("_AUTH_STRING"):  # user:password, as Prefect's basic auth takes it
+                self.learn(value.partition(":")[2], base64.b64encode(value.encode()).decode())
 
     def __call__(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):

@@ -1,20 +1,26 @@
 """python -m deployments.serve: serve what `prefect.yaml` describes from this checkout.
 
-Every deployment with its schedule, parameters and limit, without a work pool; a click starts faster
-here than with a worker.
+It starts a Prefect server if none answers, sets up the limits and the automations, and serves every
+deployment with its schedule, parameters and limit, without a work pool; a click starts faster here
+than with a worker. Ctrl-C, SIGTERM or `make down` end it and the server that it started.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from autopack.errors import ExitCode
-from tasks import server
+from autopack.settings import mask, workspace_root
+from deployments import automations, environment, limits, server
 from tasks.engine import as_prefect, flow_name
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "prefect.yaml"
@@ -26,14 +32,15 @@ def load(flow: str) -> Any:
     return as_prefect(getattr(import_module(module), name))
 
 
-def described() -> list[Any]:
-    """Return the deployments of `prefect.yaml`, ready to be served."""
+def described(configuration: Path = CONFIGURATION) -> list[Any]:
+    """Return the deployments of a `prefect.yaml`, ready to be served."""
     import yaml
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.events import DeploymentEventTrigger
+    from prefect.types.entrypoint import EntrypointType
 
     made = []
-    for given in yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["deployments"]:
+    for given in yaml.safe_load(configuration.read_text(encoding="utf-8"))["deployments"]:
         limit = given.get("concurrency_limit")
         made.append(
             load(entrypoint(given)).to_deployment(
@@ -44,6 +51,7 @@ def described() -> list[Any]:
                 schedules=[_schedule(schedule) for schedule in given.get("schedules", ())],
                 triggers=[DeploymentEventTrigger(**t) for t in given.get("triggers", ())],
                 concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
+                entrypoint_type=EntrypointType.MODULE_PATH,  # a run may start in any folder
             )
         )
     return made
@@ -56,24 +64,111 @@ def entrypoint(given: dict[str, Any]) -> str:
 
 
 def _schedule(given: dict[str, Any]) -> Any:
-    from prefect.schedules import Cron
+    from prefect.schedules import Cron, Interval
 
+    if "interval" in given:
+        return Interval(timedelta(seconds=given["interval"]), slug=given.get("slug"))
     return Cron(given["cron"], timezone=given.get("timezone", "UTC"), slug=given.get("slug"))
 
 
-def main(flows: Sequence[str] = ()) -> int:
-    """Serve these flows, or everything in `prefect.yaml`, until stopped; return the exit code."""
-    url = server.answers(server.ASKED_FOR_S)
-    if url is None:
-        sys.stderr.write("no Prefect server answers. Next: prefect server start\n")
-        return int(ExitCode.UNREACHABLE)
-    os.environ["PREFECT_API_URL"] = url
+def everything(workspace: str, configuration: Path) -> None:
+    """Serve what a `prefect.yaml` describes until stopped; runs start in the workspace.
+
+    Raises:
+        UsageError: The workspace has no `docs/`.
+        Busy: Another process serves already.
+        Unreachable: No server answers, or none can be started.
+        Refused: The server would be open to other machines.
+    """
+    began, root = time.monotonic(), workspace_root(workspace)
+    paths = (str(CONFIGURATION.parent), os.environ.get("PYTHONPATH"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    with server.only_one() as record:
+        station = server.ensure(record, began)
+        try:
+            _say(f"UI: {mask(station.url.removesuffix('/api'))}  (stop: Ctrl-C or make down)")
+            _say(_summary("limits", limits.create()))
+            from prefect import serve
+
+            made = described(configuration)
+            os.chdir(root)
+            _say(_summary("automations", automations.create()))
+            _say(f"serving {len(made)} deployments for {root}")
+            serve(*made, print_starting_message=False)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if station.server:
+                server.end(station.server)
+            server.write(record, None)
+            _say("stopped")
+
+
+def only(flows: Sequence[str]) -> None:
+    """Serve these flows, each a `module:function`, on the server that answers.
+
+    Raises:
+        Unreachable: None does.
+    """
+    os.environ["PREFECT_API_URL"] = server.answering()
     from prefect import serve
 
     made = [load(flow) for flow in flows]
-    local = [f.to_deployment(name=f"{flow_name(f)}-local", tags=["local"]) for f in made]
-    serve(*(local or described()))
-    return int(ExitCode.CLEAN)
+    serve(*(f.to_deployment(name=f"{flow_name(f)}-local", tags=["local"]) for f in made))
+
+
+def _summary(what: str, done: dict[str, str]) -> str:
+    kinds = dict.fromkeys(done.values())
+    return f"{what}: " + ", ".join(
+        f"{sum(1 for how in done.values() if how == kind)} {kind}" for kind in kinds
+    )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _end_on_signals() -> None:
+    """Make SIGTERM and a closed terminal end this process as Ctrl-C does: with its server."""
+
+    def leave(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
+
+    def hang_up(_number: int, _frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, hang_up)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line and serve until stopped; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.serve", description=(__doc__ or "").partition("\n")[2].strip()
+    )
+    parser.add_argument(
+        "flows", nargs="*", metavar="MODULE:FUNCTION", help="serve these alone, without a schedule"
+    )
+    parser.add_argument(
+        "--workspace", default=str(CONFIGURATION.parent), metavar="PATH",
+        help="the checkout that runs work on unless they name another one (default: this one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--file", type=Path, default=CONFIGURATION, metavar="YAML", help="instead of prefect.yaml"
+    )
+    given = parser.parse_args(argv)
+    if credentials := environment.client_credentials(os.environ):
+        os.environ["PREFECT_API_AUTH_STRING"] = credentials
+
+    def work() -> int:
+        _end_on_signals()
+        try:
+            only(given.flows) if given.flows else everything(given.workspace, given.file)
+        except KeyboardInterrupt:
+            return int(ExitCode.INTERRUPTED)
+        return int(ExitCode.CLEAN)
+
+    return server.reported(work)
 
 
 if __name__ == "__main__":

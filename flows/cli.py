@@ -23,6 +23,7 @@ from flows.command import Command, parse
 from tasks import engine
 from tasks.marks import Between, CommandLineOnly, Flags, Positional
 from tasks.redacting import learn_urls, protect
+from tasks.roots import check_paths
 from tasks.run import Run, bug, cut_short, deadline_alarm, failed
 from tasks.timing import out_of_time
 
@@ -133,10 +134,18 @@ class _Session:
         values = self.command.values
         if "workspace" in values:
             root = workspace_root(values["workspace"])
+            self._check_roots()
             if values.get("database_url"):
                 database_target(values["database_url"], root)
             if values.get("qdrant_host"):
                 qdrant_target(values["qdrant_host"], root)
+
+    def _check_roots(self) -> None:
+        try:
+            check_paths(self.command.values, deployed=False)
+        except AutopackError:
+            self.run.recorded = True  # a workspace out of bounds gets no audit record either
+            raise
 
     def _recorded(self, report: Report) -> Report:
         from tasks.publish import record

@@ -30,6 +30,7 @@ from tasks.marks import (
     form_signature,
 )
 from tasks.redacting import masked, protect, protect_logging, redact_error
+from tasks.roots import check_paths
 from tasks.run import Run, current, draft, failed, perform, running
 from tasks.timing import StepTimeout, time_limit
 
@@ -231,8 +232,8 @@ def as_prefect(fn: Any) -> Any:
         passed = inspect.signature(inner).bind(*args, **kwargs)
         passed.apply_defaults()
         run = _run_under_prefect(inner, passed.arguments)
-        stored = _stored_password(run)
-        return _as_state(failed(run, stored) if stored else perform(inner, run))
+        gate = _gate(run)
+        return _as_state(failed(run, gate) if gate else perform(inner, run))
 
     signature = form_signature(inner)
     setattr(body, "__signature__", signature)  # noqa: B010
@@ -256,16 +257,20 @@ def _run_under_prefect(inner: Callable[..., Any], values: dict[str, Any]) -> Run
     return run
 
 
-def _stored_password(run: Run) -> UsageError | None:
-    """Return the error for a password that somebody typed into a deployment's form."""
+def _gate(run: Run) -> AutopackError | None:
+    """Return why a run may not start: a password typed into a form, or a path out of bounds."""
     from prefect.runtime import deployment
 
-    url = run.values.get("database_url")
-    if deployment.id and isinstance(url, str) and secrets_of(url):
+    url, deployed = run.values.get("database_url"), bool(deployment.id)
+    if deployed and isinstance(url, str) and secrets_of(url):
         return UsageError(
             "a password in database_url is stored with the flow run",
             next_step="change that password and set DATABASE_URL in the worker's environment",
         )
+    try:
+        check_paths(run.values, deployed=deployed)
+    except AutopackError as error:
+        return error
     return None
 
 

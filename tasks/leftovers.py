@@ -38,7 +38,17 @@ class Process:
 
 def this_process() -> Process:
     """Return the identity of this process."""
-    return Process(_host() + _boot(), os.getpid(), started(os.getpid()) or 0)
+    return process(os.getpid())
+
+
+def process(pid: int) -> Process:
+    """Return the identity of a process of this host that is there now."""
+    return Process(_host() + _boot(), pid, started(pid) or 0)
+
+
+def pid_of(tag: str) -> int:
+    """Return the PID that a tag names."""
+    return int(tag.split(":")[-2])
 
 
 def own_tags() -> tuple[str, ...]:

@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeVar
 
 from autopack.deadline import Deadline
+from autopack.errors import Busy
 from autopack.io.lock_waiting import Tell
 from autopack.io.locks import MultiLock, Owner, inspect
 from autopack.locks.errors import Fenced
 from autopack.locks.names import Mode, parse
 from autopack.locks.record import Record
+from autopack.locks.verdict import Kind
 from tasks import server
+from tasks.events import emit
 from tasks.run import Run, current
 from tasks.slots import Slots, release
 
@@ -34,6 +37,9 @@ WAIT_S = 30.0
 SLOT_WAIT_S = 90.0
 """How long it then waits for the Prefect slots: a dead holder's are taken for up to 75 s."""
 UMBRELLA = "tidy"
+STALE = "autopack.lock.stale"
+"""The event from which the `locks` deployment starts."""
+STUCK = {Kind.STALLED, Kind.PAUSED, Kind.DAMAGED}
 LEASE_NOTE = "lease "
 """How the record of a holder names its Prefect lease."""
 
@@ -146,13 +152,28 @@ def holding(
         on_wait=tell, wait_seconds=WAIT_S, allow_network=allow_network,
     )  # fmt: skip
     slots = _slots(run, names)
-    with locks:
-        if slots and release_orphan_slots:
-            _release_orphans(slots, locks, root or run.workspace)
-        with _queued(slots, locks, names, deadline, tell) if slots else nullcontext():
-            held = Held(locks, _taken.get())
-            with _reporting(run, held, time.monotonic() - began):
-                yield held
+    taken: list[str] = []
+    try:
+        with locks:
+            taken.append("locks")
+            if slots and release_orphan_slots:
+                _release_orphans(slots, locks, root or run.workspace)
+            with _queued(slots, locks, names, deadline, tell) if slots else nullcontext():
+                taken.append("slots")
+                held = Held(locks, _taken.get())
+                with _reporting(run, held, time.monotonic() - began):
+                    yield held
+    except Busy:
+        if "slots" not in taken:
+            _tell_stale(root or run.workspace, wants, slots.names if slots and taken else [])
+        raise
+
+
+def _tell_stale(root: Path, wants: Iterable[str], slots: list[str]) -> None:
+    """Emit an event for locks that no wait will free: a holder that does not move, a lost slot."""
+    stuck = [seen.name for seen in inspect(root, wants) if seen.verdict.kind in STUCK]
+    if stuck or slots:
+        emit(STALE, root, {"locks": stuck, "slots": slots})
 
 
 @contextmanager

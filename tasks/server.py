@@ -17,13 +17,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from autopack.errors import Unreachable
 from autopack.settings import mask, redact
 from tasks import api, leftovers
 
-LOCAL_URL = "http://127.0.0.1:4200/api"
 PROBE_S = 0.3
 ASKED_FOR_S = 5.0
 START_S = 90.0
@@ -36,27 +35,54 @@ def api_url() -> str:
 
         if url := PREFECT_API_URL.value():
             return str(url)
-    return os.environ.get("PREFECT_API_URL") or LOCAL_URL
+    return _asked_url()
+
+
+def _asked_url() -> str:
+    """Return the address that the environment names, else the one of a server on this machine."""
+    port = os.environ.get("PREFECT_SERVER_API_PORT") or "4200"
+    return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{port}/api"
 
 
 def answers(limit: float = PROBE_S) -> str | None:
-    """Return the API URL of a Prefect server that answers within `limit` seconds, else None."""
-    url = os.environ.get("PREFECT_API_URL") or LOCAL_URL
-    until = time.monotonic() + limit
+    """Return the API URL of a Prefect server that lets us in within `limit` seconds, else None."""
+    return _asked_url() if look(limit) == "prefect" else None
+
+
+Look = Literal["prefect", "locked", "silent"]
+
+
+def look(limit: float) -> Look:
+    """Return what is there: Prefect, Prefect that wants another password, or nothing of the kind.
+
+    Other servers answer /health too, but with no version.
+    """
+    url, until = _asked_url(), time.monotonic() + limit
     try:
-        return url if _is_prefect(url, until) else None
+        if api.call(url, "/health", until) != (200, True):
+            return "silent"
+        if os.environ.get("PREFECT_API_KEY"):  # Prefect Cloud shows no version
+            return "prefect"
+        status, version = api.call(url, "/admin/version", until)
     except api.NoAnswer:
-        return None
+        return "silent"
+    if status == 401:
+        return "locked"
+    known = status == 200 and isinstance(version, str) and version[:1].isdigit()
+    return "prefect" if known else "silent"
 
 
-def _is_prefect(url: str, until: float) -> bool:
-    """Return whether this is Prefect: other servers answer /health too, but with no version."""
-    if api.call(url, "/health", until) != (200, True):
-        return False
-    if os.environ.get("PREFECT_API_KEY"):  # Prefect Cloud shows no version
-        return True
-    status, version = api.call(url, "/admin/version", until)
-    return status == 200 and isinstance(version, str) and version[:1].isdigit()
+def no_server(url: str, found: Look) -> Unreachable:
+    """Return the error for a server that is not there, or does not let us in."""
+    if found == "locked":
+        return Unreachable(
+            f"the Prefect server at {mask(url)} refuses our password",
+            next_step="set PREFECT_API_AUTH_STRING to the user:password that the server was given",
+        )
+    return Unreachable(
+        f"no Prefect server answers at {mask(url)}",
+        next_step="make serve, or use --engine temporary or --engine direct",
+    )
 
 
 def connect(engine: str, left: float) -> Callable[[], None]:
@@ -68,13 +94,9 @@ def connect(engine: str, left: float) -> Callable[[], None]:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     if engine == "temporary":
         return _start(left)
-    url = answers(max(PROBE_S, min(ASKED_FOR_S, left)))
-    if url is None:
-        at = mask(os.environ.get("PREFECT_API_URL") or LOCAL_URL)
-        raise Unreachable(
-            f"no Prefect server answers at {at}",
-            next_step="prefect server start, or use --engine temporary or --engine direct",
-        )
+    url = _asked_url()
+    if (found := look(max(PROBE_S, min(ASKED_FOR_S, left)))) != "prefect":
+        raise no_server(url, found)
     os.environ["PREFECT_API_URL"] = url
     with contextlib.suppress(api.NoAnswer):
         leftovers.sweep(url, min(1.0, max(left, 0.1)))

@@ -22,8 +22,8 @@ RENEW_S = 15.0
 ASK_S = 5.0
 """Longest wait for one answer."""
 _POLL_S = 0.5
-BUSY = 503
-"""What Prefect answers while its own database is locked; it means: ask again."""
+FAULT = 500
+"""From here on Prefect says that its own database is locked or its Redis is away: ask again."""
 _LIMITS = "/v2/concurrency_limits"
 _LATE = f"its Prefect lease was not renewed for {LEASE_S:g} s"
 _OVER = {"CANCELLING", "CANCELLED"}
@@ -73,6 +73,8 @@ def fault(found: Mapping[str, Any] | None) -> str:
         return "does not exist"
     if not found["active"]:
         return "is switched off"
+    if found["slot_decay_per_second"] > 0:
+        return "frees its slot while somebody holds it (slot_decay_per_second)"
     return f"has {found['limit']} slots, not 1" if found["limit"] != 1 else ""
 
 
@@ -133,7 +135,7 @@ class Slots:
             body["holder"] = {"type": "flow_run", "id": self.flow_run_id}
         until = max(until, time.monotonic() + 1)  # an answer that is on its way is waited for
         status, found = ask(self.url, f"{_LIMITS}/increment-with-lease", until, body)
-        if status == 423 or (status == BUSY and time.monotonic() < until - 1):
+        if status == 423 or (status >= FAULT and time.monotonic() < until - 1):
             return None
         if status != 200:
             raise Unreachable(
@@ -182,7 +184,7 @@ def release(url: str, lease: str) -> bool:
     try:
         while True:
             status, _ = ask(url, f"{_LIMITS}/decrement-with-lease", until, {"lease_id": lease})
-            if status != BUSY or time.monotonic() >= until - _POLL_S:
+            if status < FAULT or time.monotonic() >= until - _POLL_S:
                 return status < 300
             time.sleep(_POLL_S)
     except Unreachable:

@@ -85,6 +85,7 @@ MUTATORS = {
     "autopack/io/health_history.py": "under the flock of the history",
     "tasks/run.py": "a traceback, in a file of its own name",
     "tasks/temporary.py": "the folder of the Prefect server",
+    "deployments/server.py": "the same folder; the record in it under its own flock",
 }
 """Modules that change files, and what keeps two of them apart."""
 CHANGES = {

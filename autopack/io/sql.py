@@ -204,7 +204,7 @@ def _read_files(cx: Connection) -> Iterator[StoredFile]:
     f = schema.file.c
     columns = (f.id, f.path, f.sha256, f.parser, f.entries, f.points, f.counts)
     for row in cx.execute(sa.select(*columns)):
-        yield StoredFile(row[0], row[1], bytes(row[2]), *row[3:6], json.loads(row[6]))
+        yield StoredFile(row[0], row[1], bytes(row[2]), row[3], row[4], row[5], json.loads(row[6]))
 
 
 def _read_findings(cx: Connection, paths: dict[int, str]) -> Iterator[Finding]:

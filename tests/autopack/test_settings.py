@@ -68,3 +68,9 @@ def test_the_flag_wins_then_the_environment_then_sqlite(tmp_path: Path) -> None:
 def test_an_unknown_scheme_is_a_usage_error(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown database scheme"):
         database_target(url, tmp_path, {})
+
+
+def test_the_password_of_a_prefect_server_is_hidden_in_every_spelling() -> None:
+    redactor = Redactor()
+    redactor.learn_environment({"PREFECT_API_AUTH_STRING": "operator:long-word"})
+    assert redactor("operator:long-word, long-word, b3BlcmF0b3I6bG9uZy13b3Jk") == "***, ***, ***"

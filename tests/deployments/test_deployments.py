@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from autopack.errors import Refused
 from autopack.io.locks import inspect
 from deployments import limits, serve
 from tasks.engine import flow_name
+from tasks.slots import preflight
 from tests.support.prefect_fixtures import PrefectServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +27,7 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
 def test_limits_are_created_kept_and_mended(prefect_server: PrefectServer) -> None:
+    assert {"tidy", "docs", "runs", "maintenance"} < set(limits.NAMES)
     assert set(limits.create().values()) <= {"created", "kept"}
     assert limits.create() == dict.fromkeys(limits.NAMES, "kept")
     found = prefect_server.post("/v2/concurrency_limits/filter", {"limit": 100})
@@ -33,13 +36,17 @@ def test_limits_are_created_kept_and_mended(prefect_server: PrefectServer) -> No
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 
-    with get_client(sync_client=True) as client:
-        client.update_global_concurrency_limit("docs", GlobalConcurrencyLimitUpdate(active=False))
-    assert limits.create()["docs"] == "mended"
+    for wrong in ({"active": False}, {"limit": 2}, {"slot_decay_per_second": 1.0}):
+        with get_client(sync_client=True) as client:
+            client.update_global_concurrency_limit("docs", GlobalConcurrencyLimitUpdate(**wrong))
+        with pytest.raises(Refused, match="the Prefect limit 'docs'"):
+            preflight(prefect_server.url, ["docs"], time.monotonic() + 30)
+        assert limits.create()["docs"] == "mended"
+        preflight(prefect_server.url, ["docs"], time.monotonic() + 30)
     assert limits.create()["docs"] == "kept"
 
 
-@pytest.mark.parametrize("module", ["limits", "serve"])
+@pytest.mark.parametrize("module", ["limits", "automations", "serve"])
 def test_without_a_server_it_is_4_in_one_line(prefect_server: PrefectServer, module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"deployments.{module}"],
@@ -50,7 +57,8 @@ def test_without_a_server_it_is_4_in_one_line(prefect_server: PrefectServer, mod
         check=False,
     )
     assert done.returncode == 4
-    assert done.stderr == "no Prefect server answers. Next: prefect server start\n"
+    assert done.stderr.startswith("no Prefect server answers at http://127.0.0.1:9/api. Next: make")
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_is_served_is_what_is_deployed(prefect_server: PrefectServer) -> None:
@@ -103,6 +111,24 @@ def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
     assert by_name["look"]["schedules"] == []
 
 
+def test_a_work_pool_gets_what_is_served(prefect_server: PrefectServer, tmp_path: Path) -> None:
+    given = tmp_path / "prefect.yaml"
+    given.write_text("deployments: [{name: pooled, entrypoint: 'flows/locks.py:locks_status'}]")
+    words = ("--pool", "several", "--file", str(given))
+    for workspace, code in (("/srv/repo", 0), ("/srv/other", 0), ("repo", 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "deployments.deploy", "--workspace", workspace, *words],
+            cwd=ROOT, env=prefect_server.env(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+    found = prefect_server.post("/deployments/filter", {})
+    made = next(deployment for deployment in found if deployment["name"] == "pooled")
+    assert made["work_pool_name"] == "several"
+    assert made["entrypoint"] == "flows.locks.locks_status"
+    assert made["job_variables"] == {"working_dir": "/srv/other"}
+    assert (made["pull_steps"] or [], made["tags"]) == ([], [])
+
+
 # --- a click --------------------------------------------------------------------------------
 
 
@@ -110,12 +136,14 @@ def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
 def serving(server: PrefectServer, flow: str, log: Path) -> Iterator[str]:
     """Serve one flow of the tests, and give the ID of its deployment."""
     code = f"from deployments.serve import main; main(['{flow}'])"
-    name = f"{flow_name(serve.load(flow))}-local"
+    name, roots = f"{flow_name(serve.load(flow))}-local", str(log.parents[1])
     with log.open("w+") as said:
         child = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=ROOT,
-            env=server.env(PREFECT_RUNNER_POLL_FREQUENCY="1", TOY=""),
+            env=server.env(
+                PREFECT_RUNNER_POLL_FREQUENCY="1", TOY="", AUTOPACK_WORKSPACE_ROOTS=roots
+            ),
             stdout=said,
             stderr=said,
             start_new_session=True,
@@ -166,6 +194,15 @@ def test_a_click_runs_the_flow(prefect_server: PrefectServer, served: str, tmp_p
     assert (run["state"]["name"], run["state"]["message"]) == ("Completed", "clean (exit 0)")
     audit = (tmp_path / ".autonomous_runs/audit.jsonl").read_text()
     assert f'"flow_run_id":"{run["id"]}"' in audit
+
+
+def test_a_workspace_out_of_bounds_is_refused(
+    prefect_server: PrefectServer, served: str, tmp_path: Path
+) -> None:
+    (tmp_path / "away").symlink_to("/")
+    run = click(prefect_server, served, workspace=f"{tmp_path}/away/usr", execute=True)
+    assert (run["state_type"], run["state"]["name"]) == ("FAILED", "Refused")
+    assert "is outside AUTOPACK_WORKSPACE_ROOTS" in run["state"]["message"]
 
 
 def test_a_password_in_the_form_is_refused(

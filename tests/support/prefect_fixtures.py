@@ -106,6 +106,12 @@ class FullServer:
         assert status < 300, (status, answer)
         return answer
 
+    def ask_to(self, path: str, method: str, body: dict[str, Any]) -> None:
+        """Make one API call that is neither GET nor POST."""
+        import httpx
+
+        httpx.request(method, self.url + path, json=body, timeout=30).raise_for_status()
+
 
 @pytest.fixture
 def full_server(tmp_path: Path) -> Iterator[FullServer]:

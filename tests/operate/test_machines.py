@@ -1,0 +1,170 @@
+"""The rehearsal of many machines; its figures go to `docs/operations.md`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.figures import record
+from tests.support.machines import REDIS, Fleet, fleet
+from tests.support.witness_flow import overlaps
+
+RUNS_A_DAY = 123
+"""Scheduled runs of `prefect.yaml` in 24 hours: 96 syncs, 24 counts, 3 nightly ones."""
+DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(REDIS is None, reason="no redis-server on PATH"),
+    pytest.mark.skipif(
+        not os.environ.get("AUTOPACK_SOAK"), reason="minutes of eight processes: make soak"
+    ),
+]
+
+
+def ledger(entries: int) -> str:
+    rows = "\n".join(f"## BUILD-{n:03}: number {n}\n\nText of it.\n" for n in range(1, entries + 1))
+    return f"# Build History\n\n{rows}"
+
+
+@contextmanager
+def growing(root: Path) -> Iterator[None]:
+    """Add an entry every second, so that every run finds something to write."""
+    over = threading.Event()
+
+    def grow() -> None:
+        entries = 3
+        while not over.wait(1.0):
+            entries += 1
+            draft = root / "docs/.draft"
+            draft.write_text(ledger(entries))
+            draft.replace(root / "docs/BUILD_HISTORY.md")
+
+    thread = threading.Thread(target=grow, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def latencies(runs: list[dict[str, Any]]) -> list[float]:
+    return [at(run["start_time"]) - at(run["expected_start_time"]) for run in runs]
+
+
+@pytest.fixture
+def machines(tmp_path: Path, postgres_server, make_workspace) -> Iterator[Fleet]:
+    root = make_workspace({"docs/BUILD_HISTORY.md": ledger(3)})
+    folder = tmp_path / "machines"
+    folder.mkdir()
+    with fleet(folder, postgres_server, root) as made:
+        yield made
+
+
+def finished(machines: Fleet, ids: list[str]) -> list[dict[str, Any]]:
+    runs = machines.runs(ids)
+    return runs if len(runs) == len(ids) and {r["state_type"] for r in runs} <= DONE else []
+
+
+def started(machines: Fleet) -> str:
+    """Start the workers, wait until one run is through, and return the deployment."""
+    deployment = machines.deploy()
+    for name in machines.worker_names():
+        machines.start(name)
+    first = machines.request(deployment, 1)
+    machines.until(lambda: finished(machines, first), "the first run")
+    return deployment
+
+
+def test_fifty_syncs_at_once(machines: Fleet) -> None:
+    deployment = started(machines)
+
+    # Alone on idle workers: how long from request to start.
+    single = []
+    for _ in range(3):
+        one = machines.request(deployment, 1)
+        single += machines.until(lambda one=one: finished(machines, one), "a run")
+
+    began = time.monotonic()
+    with growing(machines.workspace):
+        fifty = machines.request(deployment, 50)
+        runs = machines.until(lambda: finished(machines, fifty), "fifty runs", 1500)
+    took = time.monotonic() - began
+    states = {run["state"]["name"] for run in runs}
+    writes = sum('"begin"' in line for line in machines.witness.read_text().splitlines())
+    record(
+        "fifty", seconds=round(took, 1), states=sorted(states), writing_steps=writes,
+        overlaps=overlaps(machines.witness),
+        start_latency_idle_s=[round(x, 1) for x in sorted(latencies(single))],
+        start_latency_queue_median_s=round(statistics.median(latencies(runs)), 1),
+    )  # fmt: skip
+    assert states == {"Completed"}
+    assert overlaps(machines.witness) == []
+
+
+def test_a_power_cut_for_a_worker_a_server_and_redis(machines: Fleet) -> None:
+    deployment = started(machines)
+    with growing(machines.workspace):
+        ids = machines.request(deployment, 15, pause_seconds=2.0)
+        killed = []
+        for name in ("worker-0", "server-1", "redis"):
+            before = machines.witness.read_text().count('"begin"')
+            machines.until(
+                lambda before=before: machines.witness.read_text().count('"begin"') > before,
+                "another writing step",
+            )
+            killed += machines.kill(name)
+            time.sleep(5)
+            machines.start(name)
+            time.sleep(5)
+        runs = machines.until(lambda: finished(machines, ids), "the runs", 1500)
+    names = [run["state"]["name"] for run in runs]
+    record(
+        "killed",
+        states={name: names.count(name) for name in sorted(set(names))},
+        messages=[r["state"]["message"] for r in runs if r["state"]["name"] != "Completed"],
+        overlaps=overlaps(machines.witness, killed),
+    )
+    assert overlaps(machines.witness, killed) == []
+    assert set(names) <= {"Completed", "Crashed"}
+    assert names.count("Crashed") <= 1, "the run of the worker that was killed, and no other"
+
+
+def test_a_day_of_schedules_leaves_memory_flat(machines: Fleet) -> None:
+    """Run as often as a day of `prefect.yaml` does, with the pauses left out."""
+    deployment = machines.deploy()
+    for name in machines.worker_names():
+        machines.start(name)
+    schedule = {"schedule": {"interval": 2, "anchor_date": "2026-01-01T00:00:00Z"}}
+    path = f"/deployments/{deployment}/schedules"
+    machines.ask(path, [{**schedule, "active": True}])  # type: ignore[arg-type]
+
+    def done() -> int:
+        wanted = {"flow_runs": {"state": {"type": {"any_": sorted(DONE)}}}}
+        return int(machines.ask("/flow_runs/count", wanted))
+
+    machines.until(lambda: done() >= RUNS_A_DAY // 5, "the first runs", 1500)
+    before = machines.memory()
+    machines.until(lambda: done() >= RUNS_A_DAY, "a day of runs", 3600)
+    after = machines.memory()
+    growth = {name: round(100 * (after[name] / before[name] - 1), 1) for name in before}
+    failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}}
+    record(
+        "day", runs=done(), failed=machines.ask("/flow_runs/count", failed),
+        memory_mb={name: round(mb) for name, mb in after.items()}, growth_percent=growth,
+        overlaps=overlaps(machines.witness),
+    )  # fmt: skip
+    assert max(growth.values()) <= 10
+    assert overlaps(machines.witness) == []
