@@ -27,7 +27,7 @@ from autopack.preflight.outcome import Outcome, late, outcome_of_command, outcom
 from autopack.report import Finding
 from tasks import policy
 from tasks.engine import task
-from tasks.preflight_builtin import BUILTINS, Found, Ground
+from tasks.preflight_builtin import ARGS, BUILTINS, Found, Ground
 from tasks.preflight_session import Preflight, workers
 
 LOOKS_EVERY_S = 0.2
@@ -38,7 +38,7 @@ STUCK_S = 2.0
 @task(**policy.READ)
 def read(preflight: Preflight) -> None:
     """Read the manifest and choose what was asked for."""
-    found = check_files.read_manifest(preflight.root, frozenset(BUILTINS))
+    found = check_files.read_manifest(preflight.root, ARGS)
     preflight.manifest, preflight.checks = found
     preflight.chosen = preflight.wanted.of(preflight.checks)
     if preflight.changed:

@@ -51,12 +51,12 @@ Found = list[Finding] | str
 
 
 def nav_links(ground: Ground) -> Found:
-    """Follow the links of the navigation pages, anchors included."""
+    """Follow the links of the navigation pages; a missing heading is an error under `anchors`."""
     from tasks import links
     from tasks.links_report import describe
     from tasks.links_session import Checking, Wish
 
-    wish = Wish("nav", (), True, None, False)
+    wish = Wish("nav", (), "anchors" in ground.check.args, None, False)
     checking = Checking(str(ground.root), wish, ground.deadline)
     links.walk(checking)
     links.read(checking)
@@ -205,3 +205,10 @@ BUILTINS: dict[str, Callable[[Ground], Found]] = {
     "resolver": resolver,
 }
 """By the name that a manifest gives them."""
+_TAKES: dict[str, frozenset[str] | None] = {
+    "imports": frozenset({"apart"}),
+    "nav-links": frozenset({"anchors"}),
+    "resolver": None,
+}
+ARGS = {name: _TAKES.get(name, frozenset()) for name in BUILTINS}
+"""The args that each takes; None for any."""

@@ -6,13 +6,12 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autopack.errors import DeadlineExceeded, Unreachable, UsageError
-from autopack.io.check_files import environment, matching, resolve, texts
+from autopack.io.check_files import copied, environment, matching, resolve, texts
 from autopack.io.check_process import Start
 from autopack.preflight.modules import Module, modules_of
 from autopack.report import Finding, PlacedFinding
@@ -135,9 +134,7 @@ def resolver(ground: Ground) -> Found:
     before = texts(ground.root, [name]).get(name)
     if before is None:
         raise UsageError(f"{name} does not exist", next_step="name a requirements file in args")
-    with tempfile.TemporaryDirectory(prefix="autopack-resolver-") as folder:
-        made = Path(folder) / "pins.txt"
-        made.write_text(before)
+    with copied(before) as made:
         _compile(ground, made, flags)
         after = made.read_text()
     return _differences(name, before, after)

@@ -7,7 +7,9 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -17,13 +19,13 @@ from autopack.globs import any_of
 from autopack.io.files import read_page
 from autopack.io.tree import read_tree
 from autopack.preflight.checks import MANIFEST, Check
-from autopack.preflight.manifest import parse
+from autopack.preflight.manifest import Builtins, parse
 from autopack.settings import cache_folder
 
 DEFAULT = "default_preflight.toml"
 
 
-def read_manifest(root: Path, builtins: frozenset[str]) -> tuple[str, tuple[Check, ...]]:
+def read_manifest(root: Path, builtins: Builtins) -> tuple[str, tuple[Check, ...]]:
     """Return the name of the manifest and its checks: the workspace's, else the packaged one.
 
     Raises:
@@ -65,6 +67,15 @@ def digest(root: Path, files: Iterable[str]) -> str:
         made.update(head)
         made.update(data)
     return made.hexdigest()
+
+
+@contextmanager
+def copied(text: str) -> Iterator[Path]:
+    """Give a file outside the workspace with a text, for a tool that writes where it reads."""
+    with tempfile.TemporaryDirectory(prefix="autopack-preflight-") as folder:
+        path = Path(folder) / "copy.txt"
+        path.write_text(text, encoding="utf-8")
+        yield path
 
 
 def resolve(command: Sequence[str], root: Path) -> list[str] | str:

@@ -13,6 +13,8 @@ from autopack.preflight.checks import CADENCES, PLATFORMS, TIERS, Check
 
 SCHEMA = "autopack.preflight/1"
 LONGEST_S = 86_400.0
+Builtins = Mapping[str, frozenset[str] | None]
+"""The built-in checks by name, and the args that each takes; None for any."""
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TABLE = re.compile(r"^[ \t]*\[\[\s*check\s*\]\]", re.M)
 
@@ -25,7 +27,7 @@ class _Fault(Exception):
         self.key = key
 
 
-def parse(name: str, text: str, builtins: frozenset[str]) -> tuple[Check, ...]:
+def parse(name: str, text: str, builtins: Builtins) -> tuple[Check, ...]:
     """Return the checks of a manifest, in order.
 
     Raises:
@@ -145,7 +147,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 KEYS = tuple(_READERS)
 
 
-def _check(entry: Mapping[str, Any], builtins: frozenset[str], taken: set[str]) -> Check:
+def _check(entry: Mapping[str, Any], builtins: Builtins, taken: set[str]) -> Check:
     values: dict[str, Any] = {}
     for key, value in entry.items():
         if key not in _READERS:
@@ -159,7 +161,7 @@ def _check(entry: Mapping[str, Any], builtins: frozenset[str], taken: set[str]) 
     return Check(**values, **({} if seconds is None else {"timeout_s": seconds}))
 
 
-def _agree(values: Mapping[str, Any], builtins: frozenset[str], taken: set[str]) -> None:
+def _agree(values: Mapping[str, Any], builtins: Builtins, taken: set[str]) -> None:
     """Raise `_Fault` where single values are right and together they are not."""
     if "id" not in values:
         raise _Fault("", "this check has no id")
@@ -174,3 +176,9 @@ def _agree(values: Mapping[str, Any], builtins: frozenset[str], taken: set[str])
         raise _Fault("builtin", f"there is no builtin {name!r}{hint}")
     if values.get("args") and name is None:
         raise _Fault("args", "args are a builtin's; a command has its words in itself")
+    allowed = builtins[name] if name is not None else None
+    if strange := [
+        word for word in values.get("args", ()) if allowed is not None and word not in allowed
+    ]:
+        known = f"; it knows {', '.join(sorted(allowed))}" if allowed else ""
+        raise _Fault("args", f"{name} does not know {strange[0]!r}{known}")
