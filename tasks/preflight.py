@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 from autopack.deadline import Deadline
 from autopack.errors import (
@@ -26,7 +27,7 @@ from autopack.preflight.checks import Check, longest_first
 from autopack.preflight.outcome import Outcome, late, outcome_of_command, outcome_of_findings
 from autopack.report import Finding
 from tasks import policy
-from tasks.engine import task
+from tasks.engine import inside_prefect, task
 from tasks.preflight_builtin import ARGS, BUILTINS, Found, Ground
 from tasks.preflight_session import Preflight, workers
 
@@ -35,7 +36,7 @@ STUCK_S = 2.0
 """How long after its timeout a check that cannot be ended is waited for."""
 
 
-@task(**policy.READ)
+@task(name="read-manifest", **policy.READ)
 def read(preflight: Preflight) -> None:
     """Read the manifest and choose what was asked for."""
     found = check_files.read_manifest(preflight.root, ARGS)
@@ -108,7 +109,8 @@ class _Board:
                 return
             self.began[check.id] = time.monotonic()
             try:
-                result: Outcome | BaseException = context.run(run_check, check.id, self.preflight)
+                result: Any = context.run(run_check, check.id, self.preflight)
+                result = result if isinstance(result, Outcome) else result.result()
             except BaseException as error:  # noqa: BLE001 - the main thread raises it
                 result = error
             self.done.put((check, result))
@@ -152,7 +154,18 @@ def run_check(name: str, preflight: Preflight) -> Outcome:
         preflight.passed[name] = key
     else:
         preflight.passed.pop(name, None)
-    return outcome
+    return _stated(outcome)
+
+
+def _stated(outcome: Outcome) -> Outcome:
+    """Return what gives the task run of a check that did not pass a name that says so."""
+    if outcome.status in ("passed", "skipped") or not inside_prefect():
+        return outcome
+    from prefect.states import Completed
+
+    name = "Findings" if outcome.status == "failed" else outcome.status.title()
+    state: Any = Completed(name=name, data=outcome, message=outcome.first)
+    return cast(Outcome, state)  # `_Board` takes the outcome out of it
 
 
 def _command(preflight: Preflight, check: Check) -> Outcome:
@@ -234,7 +247,7 @@ def _key(preflight: Preflight, check: Check) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-@task(**policy.IDEMPOTENT_WRITE)
+@task(name="keep-passes", **policy.IDEMPOTENT_WRITE)
 def keep(preflight: Preflight, written: list[str]) -> None:
     """Keep what passed for the next run; a cache that cannot be written costs only time."""
     try:
