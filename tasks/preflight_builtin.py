@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,11 @@ def nav_links(ground: Ground) -> Found:
 
 
 def counts(ground: Ground) -> Found:
-    """Compare every stated count with the ledgers."""
-    return _ledgers(ground, structure=False)
+    """Compare every stated count with the ledgers; before a push, drift is an error."""
+    found = _ledgers(ground, structure=False)
+    if isinstance(found, str):
+        return found
+    return [replace(f, severity="error") if f.severity == "warning" else f for f in found]
 
 
 def ledgers(ground: Ground) -> Found:

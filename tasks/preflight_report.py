@@ -49,7 +49,7 @@ def _rows(ended: Sequence[Outcome]) -> list[tuple[str | float, ...]]:
 
 
 def _lines(ended: Sequence[Outcome]) -> Iterable[str]:
-    width = max(len("check"), *(len(outcome.check.id) for outcome in ended))
+    width = max([len("check"), *(len(outcome.check.id) for outcome in ended)])
     yield f"{'check':<{width}}  {'status':<8} {'seconds':>8}  {'cached':<6}  first finding"
     for o in ended:
         cached, first = "yes" if o.cached else "", o.first[:_WIDE]

@@ -15,8 +15,9 @@ from pathlib import Path
 
 FIRST_LINES, LAST_LINES, LONGEST_LINE = 2000, 400, 4000
 """How much of a command's output is kept; a longer line is cut."""
-GRACE_S = 1.0
-"""How long a command that is ended has between SIGTERM and SIGKILL."""
+GRACE_S, LAST_GRACE_S = 1.0, 0.3
+"""How long a command that is ended has between SIGTERM and SIGKILL; less when the run itself ends:
+it must be over at most a second after its deadline."""
 DRAIN_S = 1.0
 """How long the rest of the output is waited for when the command itself has ended."""
 
@@ -106,11 +107,16 @@ class Running:
         return child
 
     def end_all(self) -> None:
-        """End every command that is at work; none starts afterwards."""
+        """End every command that is at work; none starts afterwards.
+
+        A thread does it, which no second signal and no alarm of the main thread interrupts.
+        """
         with self._lock:
             self._closed = True
             left = list(self._children)
-        _end(left, GRACE_S)
+        ending = threading.Thread(target=_end, args=(left, LAST_GRACE_S), name="ending")
+        ending.start()
+        ending.join()
 
 
 def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:

@@ -98,6 +98,13 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _command(value: Any) -> tuple[str, ...]:
+    words = isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if not words or not value or not value[0]:
+        raise ValueError("a list of words, a program first")
+    return tuple(value)
+
+
 def _seconds(value: Any) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 < value <= LONGEST_S:
@@ -140,7 +147,7 @@ def _platforms(value: Any) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "id": _id, "command": _words, "builtin": _text, "args": _words, "inputs": _words,
+    "id": _id, "command": _command, "builtin": _text, "args": _words, "inputs": _words,
     "tier": _one_of(TIERS), "cadence": _one_of(CADENCES), "timeout": _seconds,
     "platforms": _platforms, "alone": _flag, "stream": _flag, "network": _flag,
 }  # fmt: skip
