@@ -109,14 +109,20 @@ class Running:
     def end_all(self) -> None:
         """End every command that is at work; none starts afterwards.
 
-        A thread does it, which no second signal and no alarm of the main thread interrupts.
+        A thread does it, which no second signal and no alarm of the main thread interrupts, and
+        which Python waits for at its own end. (A `join` that is interrupted would forget it.)
         """
         with self._lock:
             self._closed = True
             left = list(self._children)
-        ending = threading.Thread(target=_end, args=(left, LAST_GRACE_S), name="ending")
-        ending.start()
-        ending.join()
+        ended = threading.Event()
+
+        def end() -> None:
+            _end(left, LAST_GRACE_S)
+            ended.set()
+
+        threading.Thread(target=end, name="ending").start()
+        ended.wait()
 
 
 def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
