@@ -102,7 +102,7 @@ def _importable(top: str, root: Path) -> bool:
         return True
     try:
         return importlib.util.find_spec(top) is not None
-    except (ImportError, ValueError):
+    except ValueError:
         return False
 
 

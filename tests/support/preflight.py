@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -100,3 +101,58 @@ def tree(root: Path) -> Mapping[str, str]:
         name = os.fspath(path.relative_to(root))
         seen[name] = f"{what.st_mode} {what.st_mtime_ns} {sha256(data).hexdigest()}"
     return seen
+
+
+FAMILY = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", deaf])
+part = {out!r} + ".part"
+with open(part, "w") as file:
+    file.write(f"{{os.getpid()}} {{child.pid}}")
+os.rename(part, {out!r})
+time.sleep(600)
+"""
+
+
+def family(root: Path, **keys: object) -> tuple[str, Path]:
+    """Return a check that hangs with a child, both deaf to SIGTERM, and where their pids are."""
+    out = root.parent / "pids"
+    return python("family", FAMILY.format(out=str(out)), **keys), out
+
+
+def gone(pid: int) -> bool:
+    """Return whether a process is no more, or is a zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+def all_gone(pids: list[int]) -> bool:
+    """Return whether all of these processes end, within half a minute."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until and not all(map(gone, pids)):
+        time.sleep(0.05)
+    return all(map(gone, pids))
+
+
+def change(root: Path, name: str, old: str, new: str) -> None:
+    """Replace words in a file, which must be there."""
+    path = root / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def put(root: Path, name: str, text: str) -> None:
+    """Write a file."""
+    (root / name).write_text(text)
+
+
+def add_check(root: Path, table: str) -> None:
+    """Add a table to the manifest."""
+    with (root / "preflight.toml").open("a") as file:
+        file.write(table)

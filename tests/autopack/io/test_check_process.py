@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autopack.io.check_process import FIRST_LINES, LAST_LINES, Ended, Running, Start
-from tests.flows.test_preflight import all_gone
+from tests.support.preflight import all_gone
 
 
 @pytest.fixture

