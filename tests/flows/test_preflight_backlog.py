@@ -33,7 +33,9 @@ def test_a_wrong_command_line_is_one_line(run_flow, make_workspace) -> None:
 def test_the_check_is_the_command_where_none_is_named(run_flow, make_workspace) -> None:
     root = make_workspace()
     shown = run_flow("preflight", "--help", cwd=root).stdout
-    assert "usage: python -m flows.preflight [--tier" in shown
+    assert shown.startswith(
+        "usage: python -m flows.preflight [--workspace TEXT] [--tier {quick,full,ci}]"
+    )
     assert "  backlog  " in shown
     done = run_flow("preflight", "backlgo", cwd=root)
     assert done.returncode == 2
