@@ -29,6 +29,7 @@ from autopack.report import Finding
 from tasks import policy
 from tasks.engine import inside_prefect, task
 from tasks.preflight_builtin import ARGS, BUILTINS, Found, Ground
+from tasks.preflight_report import heard, say
 from tasks.preflight_session import Preflight, workers
 
 LOOKS_EVERY_S = 0.2
@@ -179,7 +180,7 @@ def _command(preflight: Preflight, check: Check) -> Outcome:
     if isinstance(command, str):
         raise Unreachable(command, next_step="install it, or take the check out", permanent=True)
     env = check_files.environment(os.environ, check.id)
-    told = _teller(check) if check.stream else None
+    told = (lambda line: say(f"{check.id} | {line}")) if check.stream and heard() else None
     seconds = min(check.timeout_s, preflight.deadline.remaining())
     try:
         ended = preflight.running.run(Start(command, preflight.root, env), seconds, told)
@@ -195,13 +196,6 @@ def _command(preflight: Preflight, check: Check) -> Outcome:
         return (preflight.root / name).is_file()
 
     return outcome_of_command(check, ended.code, ended.lines, ended.seconds, is_file)
-
-
-def _teller(check: Check) -> Callable[[str], None]:
-    def tell(line: str) -> None:
-        print(f"{check.id} | {line}", file=sys.stderr, flush=True)  # noqa: T201
-
-    return tell
 
 
 def _builtin(preflight: Preflight, check: Check) -> Outcome:

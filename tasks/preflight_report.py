@@ -11,6 +11,7 @@ from autopack.preflight.checks import Check, table
 from autopack.preflight.outcome import Outcome, exit_code
 from autopack.report import NextStep, Report, Table
 from tasks.preflight_session import Preflight
+from tasks.run import current
 
 COLUMNS = ("check", "status", "seconds", "cached", "first finding")
 LAST_LINES, LAST_OF_STREAM = 200, 40
@@ -18,11 +19,23 @@ LAST_LINES, LAST_OF_STREAM = 200, 40
 _WIDE = 100
 
 
-def tell(outcome: Outcome) -> None:
-    """Say on stderr that a check has ended, while others run."""
-    first = f" - {outcome.first[:_WIDE]}" if outcome.status != "passed" and outcome.first else ""
-    words = f"preflight: {outcome.check.id} {outcome.status} ({outcome.seconds:.1f} s){first}"
+def heard() -> bool:
+    """Return whether somebody reads along: the report of this run is not for a program alone."""
+    run = current()
+    return run is None or not run.quiet
+
+
+def say(words: str) -> None:
+    """Say something on stderr while checks run."""
     print(words, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def tell(outcome: Outcome) -> None:
+    """Say that a check has ended, while others run."""
+    if not heard():
+        return
+    first = f" - {outcome.first[:_WIDE]}" if outcome.status != "passed" and outcome.first else ""
+    say(f"preflight: {outcome.check.id} {outcome.status} ({outcome.seconds:.1f} s){first}")
 
 
 def describe(report: Report, preflight: Preflight) -> None:

@@ -36,6 +36,8 @@ class Run:
     draft: Report | None = None
     report: Report | None = None
     recorded: bool = False
+    # Nobody reads along: `--json` is for programs.
+    quiet: bool = False
 
     @property
     def execute(self) -> bool:
