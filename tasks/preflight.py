@@ -179,7 +179,7 @@ def _command(preflight: Preflight, check: Check) -> Outcome:
     command = check_files.resolve(check.command, preflight.root)
     if isinstance(command, str):
         raise Unreachable(command, next_step="install it, or take the check out", permanent=True)
-    env = check_files.environment(os.environ, check.id)
+    env = check_files.environment(os.environ, preflight.root, check.id)
     told = (lambda line: say(f"{check.id} | {line}")) if check.stream and heard() else None
     seconds = min(check.timeout_s, preflight.deadline.remaining())
     try:

@@ -110,7 +110,7 @@ def _script(ground: Ground, path: str, wish: Any) -> list[dict[str, Any]]:
         RuntimeError: It failed itself.
     """
     command = [sys.executable, "-I", "-B", path]
-    env = environment(os.environ, ground.check.id)
+    env = environment(os.environ, ground.root, ground.check.id)
     start = Start(command, ground.root, env, json.dumps(wish).encode())
     ended = ground.running.run(start, ground.deadline.remaining())
     if ended.code is None:
@@ -146,7 +146,7 @@ def _compile(ground: Ground, made: Path, flags: list[str]) -> None:
     found = resolve([*command, "--output-file", str(made), "pyproject.toml"], ground.root)
     if isinstance(found, str):
         raise Unreachable(found, next_step="pip install uv", permanent=True)
-    env = environment(os.environ, ground.check.id)
+    env = environment(os.environ, ground.root, ground.check.id)
     ended = ground.running.run(Start(found, ground.root, env), ground.deadline.remaining())
     if ended.code is None:
         raise DeadlineExceeded("uv ran out of time")

@@ -17,6 +17,7 @@ from pathlib import Path
 from autopack.deadline import Deadline
 from autopack.globs import any_of
 from autopack.io.files import read_page
+from autopack.io.git import checkout_id
 from autopack.io.tree import read_tree
 from autopack.preflight.checks import MANIFEST, Check
 from autopack.preflight.manifest import Builtins, parse
@@ -134,16 +135,19 @@ def own_version() -> str:
     return made.hexdigest()
 
 
-def environment(env: Mapping[str, str], check: str) -> dict[str, str]:
-    """Return the environment of a check: caches are the user's, and nothing stays in the tree."""
-    folder = cache_folder()
+def environment(env: Mapping[str, str], root: Path, check: str) -> dict[str, str]:
+    """Return the environment of a check: caches are the user's, and nothing stays in the tree.
+
+    What a cache knows by relative names alone is kept for each checkout.
+    """
+    folder, own = cache_folder(), f"tools-{checkout_id(root)}"
     return {
         **env,
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "RUFF_CACHE_DIR": str(folder / "ruff"),
-        "MYPY_CACHE_DIR": str(folder / "mypy"),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        "MYPY_CACHE_DIR": str(folder / own / "mypy"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / own / "hypothesis"),
         "NO_COLOR": "1",
         "AUTOPACK_PREFLIGHT": check,
     }

@@ -20,9 +20,12 @@ _NO_NETWORK = re.compile(
     r"name resolution|name or service not known|failed to resolve|getaddrinfo|nodename nor servname"
     r"|network is unreachable|no route to host|connection (?:refused|timed out|reset)"
     r"|connecttimeout|(?:connect|read) ?timeout|max retries exceeded|connectionerror"
-    r"|failed to (?:establish|fetch)|error sending request|dns error|could not connect|proxyerror",
+    r"|failed to (?:establish|fetch)|error sending request|dns error|could not connect|proxyerror"
+    r"|could not be audited",
     re.I,
 )
+_ENDING = 15
+"""How many of the last lines tell that a command lacked the network; findings come before."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def outcome_of_command(
     last = next((line.strip() for line in reversed(plain) if line.strip()), "")
     if code == 0:
         return Outcome(check, "passed", seconds, note=last, output=tuple(plain))
-    if check.network and any(map(_NO_NETWORK.search, plain)):
+    if check.network and any(map(_NO_NETWORK.search, plain[-_ENDING:])):
         missing = check.cadence == "always"
         advice = "run it where the network is, or make its cadence optional"
         status: Status = "missing" if missing else "skipped"

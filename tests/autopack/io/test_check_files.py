@@ -56,10 +56,10 @@ def test_a_digest_tells_names_and_bytes_apart(tmp_path) -> None:
 
 def test_caches_of_tools_are_the_user_s(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("AUTOPACK_CACHE_DIR", str(tmp_path))
-    env = environment({"PATH": "/bin"}, "ruff")
+    env = environment({"PATH": "/bin"}, tmp_path, "ruff")
     assert env["PATH"] == "/bin"
     for name in ("RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY"):
-        assert Path(env[name]).parent == tmp_path
+        assert Path(env[name]).is_relative_to(tmp_path)
     assert env["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
