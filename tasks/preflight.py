@@ -233,12 +233,13 @@ def _key(preflight: Preflight, check: Check) -> str:
         return ""
     command = check_files.resolve(check.command, preflight.root) if check.command else []
     tool = check_files.tool_version(command) if isinstance(command, list) and command else ""
-    own = check_files.own_version() if check.builtin else ""
+    # A rule of ours may ask of any name whether it is there.
+    own = [check_files.own_version(), *sorted(preflight.files)] if check.builtin else []
     parts = (
-        repr(check), tool, own, sys.executable, sys.version, sys.platform,
-        check_files.digest(preflight.root, inputs),
+        repr(check), tool, *own, sys.executable, sys.version, sys.platform,
+        check_files.installed(), check_files.digest(preflight.root, inputs),
     )  # fmt: skip
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @task(name="keep-passes", **policy.IDEMPOTENT_WRITE)

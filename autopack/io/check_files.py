@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -122,6 +123,15 @@ def tool_version(command: Sequence[str]) -> str:
     except OSError:
         return "none"
     return f"{os.path.realpath(command[0])} {seen.st_size} {seen.st_mtime_ns}"
+
+
+@cache
+def installed() -> str:
+    """Return a digest of the distributions that this Python has: names and versions."""
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    there = {name for folder in folders for name in os.listdir(folder)}
+    names = sorted(name for name in there if name.endswith((".dist-info", ".egg-link", ".pth")))
+    return hashlib.blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
 
 
 @cache
