@@ -110,8 +110,12 @@ def attempt(root: str, name: str, path: str, tried: list[str]) -> dict[str, Any]
 def failure(root: str, path: str, error: BaseException) -> dict[str, Any] | None:
     """Return what an error says, with the line of the module; None if it is not for this platform.
 
-    `assert sys.platform == …` at the top of a module is how type checkers are told that.
+    `assert sys.platform == …` at the top of a module is how type checkers are told that; another sign
+    is a module of the standard library that this platform has not, such as winreg.
     """
+    missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else None
+    if missing and missing.partition(".")[0] in sys.stdlib_module_names:
+        return None
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == os.path.join(root, path)]
     inside = [frame for frame in frames if frame.filename.startswith(root + os.sep)]
@@ -125,7 +129,6 @@ def failure(root: str, path: str, error: BaseException) -> dict[str, Any] | None
     where = os.path.relpath(last.filename, root) if last else path
     if where != path and last:
         words += f" ({where}:{last.lineno})"
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
     kind = "exits" if isinstance(error, SystemExit) else "fails"
     return {"line": line, "kind": kind, "error": words[:500], "missing": missing}
 

@@ -22,6 +22,7 @@ MODULES = {
     "writes": "open(__file__ + '.log', 'w')\n",
     "hides": "try:\n    open(__file__ + '.log', 'w')\nexcept OSError:\n    pass\n",
     "windows": "import sys\n\nassert sys.platform == 'plan9'\n",
+    "registry": "import winreg\n",
     "bad": "def f(:\n",
     "noisy": "import sys\nprint('x')\nsys.stderr.write('y')\n",
     "last": "",
@@ -53,7 +54,7 @@ def smoke(tmp_path: Path):
 @pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
 def test_each_module_that_is_not_fine_is_told(apart, smoke, tmp_path) -> None:
     told = smoke(apart, **MODULES)
-    assert told.keys() == MODULES.keys() - {"good", "windows", "noisy", "last"}
+    assert told.keys() == MODULES.keys() - {"good", "windows", "registry", "noisy", "last"}
     assert told["fails"]["line"] == 2
     assert told["fails"]["missing"] == "no_such"
     assert told["fails"]["error"] == "ModuleNotFoundError: No module named 'no_such'"
