@@ -110,8 +110,8 @@ def attempt(root: str, name: str, path: str, tried: list[str]) -> dict[str, Any]
 def failure(root: str, path: str, error: BaseException) -> dict[str, Any] | None:
     """Return what an error says, with the line of the module; None if it is not for this platform.
 
-    `assert sys.platform == …` at the top of a module is how type checkers are told that; another sign
-    is a module of the standard library that this platform has not, such as winreg.
+    `assert sys.platform == …` at the top of a module is how type checkers are told that; another
+    sign is a module of the standard library that this platform has not, such as winreg.
     """
     missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else None
     if missing and missing.partition(".")[0] in sys.stdlib_module_names:
