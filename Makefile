@@ -14,11 +14,10 @@ UV := uv==0.9.*
 # The demo shows this checkout's own default targets, whatever the shell points at.
 DEMO := env -u DATABASE_URL -u QDRANT_HOST -u QDRANT_API_KEY $(PY)
 EMBEDDED := --qdrant-host embedded
-LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
 PIN := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
 
-.PHONY: help demo test check bench soak serve down docs fmt lock
+.PHONY: help demo test preflight check bench soak serve down docs fmt lock
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,17 +32,11 @@ demo: $(READY) ## Index this repository's own ledgers, twice, and search them
 test: $(READY) ## Run every test; ARGS="-k word" narrows
 	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
-check: $(READY) ## What CI runs: lint, format, types, imports, this repository's own docs, tests
-	$(PY) -m ruff check
-	$(PY) -m ruff format --check
-	$(PY) -m mypy
-	$(LINT_IMPORTS)
-	$(PY) -m flows.sot_sync
-	$(PY) -m flows.sot_counts --strict
-	$(PY) -m flows.doc_links --check-anchors
-	$(PY) -m flows.doc_links --deep --strict
-	$(PY) -m flows.tidy --quick --strict
-	@$(MAKE) --no-print-directory test
+preflight: $(READY) ## Run the quick checks of preflight.toml; ARGS="--tier full" runs more
+	$(PY) -m flows.preflight $(ARGS)
+
+check: $(READY) ## What CI runs: every check of preflight.toml, the tests among them
+	$(PY) -m flows.preflight --tier ci
 
 bench: $(READY) ## Print every ratio against its baseline, measured in the same run
 	@set -e; for script in benchmarks/[a-z]*.py; do \

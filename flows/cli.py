@@ -51,6 +51,7 @@ def main(*flows: Callable[..., Report]) -> NoReturn:
     command = parse(flows, sys.argv[1:])
     with _Terminal(command.format) as terminal:
         run = Run(engine.flow_name(command.fn), command.values, began=began)
+        run.quiet = command.format == "json"
         given = command.values.get("max_seconds")
         if isinstance(given, (int, float)):
             run.ends = began + given

@@ -41,7 +41,10 @@ def parse(flows: Sequence[Callable[..., Any]], argv: Sequence[str]) -> Command:
         words = list(argv)
     else:
         fn, words = _subcommand(flows, prog, list(argv))
-        parser = flow_parser(fn, f"{prog} {command_name(fn)}")
+        default = fn is _default(flows)
+        parser = flow_parser(fn, prog if default else f"{prog} {command_name(fn)}")
+        if default:
+            parser.epilog = f"{_commands(flows, prog)}\n\n{parser.epilog}"
     rest = _remainder(fn, words)
     values = {**vars(parser.parse_args(words)), **rest}
     engine, form = values.pop("engine"), values.pop("format")
@@ -299,23 +302,37 @@ class _Version(argparse.Action):
         parser.exit(0, f"autopack-pipelines {__version__}\n")
 
 
+def _default(flows: Sequence[Callable[..., Any]]) -> Callable[..., Any] | None:
+    """Return the flow that runs where no command is named: it has the file's own name."""
+    stem = _module(flows[0]).rpartition(".")[2]
+    return next((fn for fn in flows if plain(fn).__name__ == stem), None)
+
+
+def _commands(flows: Sequence[Callable[..., Any]], prog: str) -> str:
+    """Return a line for each command."""
+    rows = (
+        f"  {command_name(fn):<18} {(plain(fn).__doc__ or '').strip().splitlines()[0]}"
+        for fn in flows
+        if fn is not _default(flows)
+    )
+    return "\n".join(["commands:", *rows, "", f"{prog} COMMAND --help shows a command's flags."])
+
+
 def _subcommand(
     flows: Sequence[Callable[..., Any]], prog: str, words: list[str]
 ) -> tuple[Callable[..., Any], list[str]]:
     """Return the flow that the first word names, and the words after it."""
-    by_name = {command_name(fn): fn for fn in flows}
+    default = _default(flows)
+    by_name = {command_name(fn): fn for fn in flows if fn is not default}
     if words and words[0] in by_name:
         return by_name[words[0]], words[1:]
+    if default and (not words or words[0].startswith("-")):
+        return default, words
     parser = Parser(
         prog=prog,
         usage=f"{prog} COMMAND ...",
         description=(sys.modules[plain(flows[0]).__module__].__doc__ or "").strip(),
-        epilog="commands:\n"
-        + "\n".join(
-            f"  {name:<18} {(plain(fn).__doc__ or '').strip().splitlines()[0]}"
-            for name, fn in by_name.items()
-        )
-        + f"\n\n{prog} COMMAND --help shows a command's flags.\n\n{_epilog('')}",
+        epilog=f"{_commands(flows, prog)}\n\n{_epilog('')}",
         formatter_class=_Help,
         allow_abbrev=False,
         add_help=False,

@@ -38,6 +38,8 @@ class Run:
     recorded: bool = False
     anchor: Target | None = None
     """The database that keeps the head of the audit chain when this run's record is in it."""
+    # Nobody reads along: `--json` is for programs.
+    quiet: bool = False
 
     @property
     def execute(self) -> bool:

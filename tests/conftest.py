@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     tools = (".pytest_cache", ".hypothesis", ".venv", ".import_linter_cache")
     guards.install()
     guards.allow(session.FOLDER, sys.prefix, *(root / name for name in tools))
+    if kept := os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY"):  # preflight keeps the tree clean
+        guards.allow(kept)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

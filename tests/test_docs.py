@@ -136,6 +136,17 @@ def test_exit_codes_are_the_ones_in_the_code():
         assert exit_code_table() in page.read_text(), f"{page.name}: print exit_code_table() again"
 
 
+def test_the_checks_of_preflight_are_the_ones_of_the_manifest():
+    from autopack.io.check_files import read_manifest
+    from autopack.preflight.checks import table
+    from tasks.preflight_builtin import ARGS
+
+    printed = (DOCS / "preflight.md").read_text()
+    checks = read_manifest(REPOSITORY, ARGS)[1]
+    assert table(checks) in printed, "docs/preflight.md: print what `--list` shows again"
+    assert [name for name in ARGS if f"| `{name}` |" not in printed] == []
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_relative_links_resolve(page):
     assert page.is_file(), f"{page.name} is missing"

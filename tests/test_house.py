@@ -161,15 +161,30 @@ def test_dev_requirements_hold_the_runtime_ones():
 
 
 def test_ci_runs_what_a_developer_runs():
-    script = REPOSITORY / ".ci" / "run"
-    assert os.access(script, os.X_OK)
-    assert "\nmake check\n" in script.read_text()
-    assert "bash .ci/run" in (REPOSITORY / ".github" / "workflows" / "ci.yml").read_text()
-    check = re.search(r"^check:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), re.M)
-    assert check
-    for step in ("ruff check", "ruff format --check", "mypy", "flows.sot_sync", "$(MAKE)"):
-        assert step in check[1]
-    assert check[1].rstrip().endswith("test"), "pytest's closing line comes last"
+    """By construction: CI calls preflight, and nothing that checks something runs beside it."""
+    from autopack.io.check_files import matching, read_manifest, texts
+    from autopack.preflight.parity import WORKFLOWS, check_parity
+    from tasks.preflight_builtin import ARGS
+
+    checks = read_manifest(REPOSITORY, ARGS)[1]
+    workflows = texts(REPOSITORY, matching(map(named, tracked()), WORKFLOWS))
+    assert workflows
+
+    def read(name: str) -> str | None:
+        return texts(REPOSITORY, [name]).get(name)
+
+    assert check_parity(workflows, read, checks) == []
+    assert {"ruff", "format", "types", "floors", "tests", "sync"} <= {check.id for check in checks}
+    assert [check.id for check in checks if check.alone] == ["tests"], "pytest's lines come last"
+    assert os.access(REPOSITORY / ".ci" / "run", os.X_OK)
+
+
+def test_make_check_is_preflight_and_nothing_else():
+    from autopack.preflight.parity import expand
+
+    makefile = (REPOSITORY / "Makefile").read_text()
+    leaves = list(expand("make check", "Makefile", 1, lambda _name: makefile))
+    assert [(leaf.tier, leaf.narrowed) for leaf in leaves] == [("ci", False)]
 
 
 def test_workflow_actions_are_pinned_and_may_only_read():

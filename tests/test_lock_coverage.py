@@ -64,6 +64,8 @@ MUTATORS = {
     "autopack/io/locks.py": "the lock folder itself",
     "autopack/io/lock_break.py": "the lock file itself",
     "autopack/io/link_cache.py": "a cache outside the workspace, put in place as a whole",
+    "autopack/io/check_cache.py": "a cache outside the workspace, put in place as a whole",
+    "autopack/io/check_files.py": "a copy in a private temporary folder",
     "autopack/io/rule_files.py": "papers and the identity of a checkout, each whole or not at all",
     "autopack/io/audit.py": "under the flock of the audit file",
     "autopack/io/beneath.py": "folders of a move, under the fence of the mover",

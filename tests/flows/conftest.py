@@ -10,8 +10,10 @@ import pytest
 from autopack.io import signing
 from tests.support.audit_runs import ending
 from tests.support.link_checks import checker
+from tests.support.preflight import preflight, project_files
 from tests.support.process import Finished
 from tests.support.redirects import TALK, redirects, with_moved_page
+from tests.support.rule_papers import with_a_rule
 
 
 @pytest.fixture
@@ -61,3 +63,15 @@ def five_records(audit_root: Path) -> Path:
     for n in range(1, 6):
         ending(audit_root, anchored=n in (3, 5))
     return audit_root
+
+
+@pytest.fixture
+def flight(run_flow) -> Callable[..., Finished]:
+    """Return `flight(root, *flags)`: preflight without Prefect, its report as JSON."""
+    return preflight(run_flow)
+
+
+@pytest.fixture
+def project(make_workspace) -> Path:
+    """Return a small project in which everything is right, a learned rule included."""
+    return with_a_rule(make_workspace(project_files()))

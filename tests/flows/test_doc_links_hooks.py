@@ -58,9 +58,9 @@ def shell(root: Path, command: str) -> Finished:
     )
 
 
-def pre_commit(root: Path, *words: str) -> Finished:
-    env = environment(PRE_COMMIT_HOME=str(root.parent / "pre-commit"))
-    return run_bounded([sys.executable, "-m", "pre_commit", *words], cwd=root, env=env)
+def pre_commit(root: Path, *words: str, runner: str = "pre_commit") -> Finished:
+    homes = {name: str(root.parent / runner) for name in ("PRE_COMMIT_HOME", "PREK_HOME")}
+    return run_bounded([sys.executable, "-m", runner, *words], cwd=root, env=environment(**homes))
 
 
 def test_the_hooks_are_a_manifest(checkout) -> None:
@@ -69,19 +69,27 @@ def test_the_hooks_are_a_manifest(checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hook", "page"), [("doc-links", "docs/INDEX.md"), ("doc-links-deep", "docs/notes.md")]
+    ("hook", "page", "runner"),
+    [
+        ("doc-links", "docs/INDEX.md", "pre_commit"),
+        ("doc-links-deep", "docs/notes.md", "pre_commit"),
+        ("preflight", "docs/INDEX.md", "pre_commit"),
+        ("preflight", "docs/INDEX.md", "prek"),
+    ],
 )
-def test_a_hook_passes_and_then_stops_a_commit(hook, page, checkout) -> None:
+def test_a_hook_passes_and_then_stops_a_commit(hook, page, runner, checkout) -> None:
     # `system`: the environment is this one; everything else is as the manifest says.
     wanted = [{**entry, "language": "system"} for entry in HOOKS if entry["id"] == hook]
     config = {"repos": [{"repo": "local", "hooks": wanted}]}
     (checkout / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
     commit(checkout)
-    done = pre_commit(checkout, "run")
+    stage = ("--hook-stage", wanted[0].get("stages", ["pre-commit"])[0])
+    done = pre_commit(checkout, "run", *stage, runner=runner)
     assert done.returncode == 0, done.stdout
+    assert wanted[0]["name"] in done.stdout
     (checkout / page).write_text("[gone](GONE.md)\n")
     git(checkout, "add", "-A")
-    done = pre_commit(checkout, "run")
+    done = pre_commit(checkout, "run", *stage, runner=runner)
     assert done.returncode == 1
     assert f"{page}:1" in done.stdout
 

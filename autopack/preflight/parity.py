@@ -1,0 +1,173 @@
+"""Does CI run what a developer runs, and a developer what CI runs? By one command: preflight."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from autopack.preflight.checks import Check
+from autopack.report import Finding
+
+WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml")
+SCRIPTS = (".ci/run", "Makefile")
+_FLOW = "flows.preflight"
+_CHECKERS = frozenset({
+    "pytest", "ruff", "mypy", "black", "flake8", "pylint", "pyright", "isort", "bandit", "tox",
+    "nox", "pre-commit", "prek", "lint-imports", "deptry", "pip-audit", "vulture", "codespell",
+    "unittest",
+})  # fmt: skip
+"""Words of a command that checks something, whatever the manifest holds."""
+_OPERATORS = re.compile(r"\s*(?:&&|\|\||;|\|)\s*")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One command that runs in the end, and where it is written."""
+
+    words: tuple[str, ...]
+    path: str
+    line: int
+
+    @property
+    def tier(self) -> str | None:
+        """The tier that preflight is called with, None for any other command."""
+        if _FLOW not in self.words:
+            return None
+        given = [word.partition("=")[2] for word in self.words if word.startswith("--tier=")]
+        at = self.words.index("--tier") + 1 if "--tier" in self.words else 0
+        return given[0] if given else (self.words[at : at + 1] or ("quick",))[0] if at else "quick"
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether preflight is told to leave checks out."""
+        return bool({"--only", "--changed"} & {word.partition("=")[0] for word in self.words})
+
+
+def check_parity(
+    workflows: Mapping[str, str], read: Callable[[str], str | None], checks: Sequence[Check]
+) -> list[Finding]:
+    """Return the checks that run in one place only: in CI, or in the manifest.
+
+    `workflows` are GitHub's, by path; `read` gives the text of a script or Makefile, None for none.
+    """
+    found: list[Finding] = []
+    for path, text in sorted(workflows.items()):
+        leaves = [leaf for line, run in _runs(text) for leaf in expand(run, path, line, read)]
+        found += [_stray(leaf) for leaf in leaves if _strays(leaf, checks)]
+        gates = {leaf.tier for leaf in leaves if leaf.tier and not leaf.narrowed}
+        if _guards(text) and "ci" not in gates:
+            words = "it runs on pushes or pull requests, and never preflight --tier ci"
+            fix = "run: python -m flows.preflight --tier ci"
+            found.append(Finding("local_only", "error", path, 1, words, fix))
+    return found
+
+
+def _guards(text: str) -> bool:
+    """Return whether a workflow runs for a push to a branch or a pull request."""
+    import yaml
+
+    value = yaml.safe_load(text) or {}
+    on = value.get("on", value.get(True, ()))
+    if isinstance(on, str):
+        return on in ("push", "pull_request")
+    names = set(on)
+    push = on.get("push") if isinstance(on, dict) else None
+    tags_only = isinstance(push, dict) and "tags" in push and "branches" not in push
+    return "pull_request" in names or ("push" in names and not tags_only)
+
+
+def _runs(text: str) -> Iterator[tuple[int, str]]:
+    """Yield every `run:` of a workflow and the line it stands on."""
+    import yaml
+
+    for job in ((yaml.safe_load(text) or {}).get("jobs") or {}).values():
+        for step in job.get("steps") or ():
+            if isinstance(step.get("run"), str):
+                first = step["run"].strip().splitlines()[0]
+                at = text.find(first)
+                yield text.count("\n", 0, max(at, 0)) + 1, step["run"]
+
+
+def expand(
+    script: str, path: str, line: int, read: Callable[[str], str | None], depth: int = 8
+) -> Iterator[Leaf]:
+    """Yield the commands of a script; scripts and make targets that it calls are looked into."""
+    joined = re.sub(r"\\\n\s*", " ", script)
+    for command in (part for row in joined.splitlines() for part in _OPERATORS.split(row)):
+        words = _words(command)
+        inner = _called(words, read) if depth else None
+        if inner:
+            yield from expand(inner[1], inner[0], 1, read, depth - 1)
+        elif words:
+            yield Leaf(words, path, line)
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """Return a command's words without comments, assignments before it, and make's marks."""
+    try:
+        words = shlex.split(command.strip().lstrip("@-+"), comments=True)
+    except ValueError:
+        words = command.split()
+    while words and re.fullmatch(r"\w+=.*|env|exec|time|command", words[0]):
+        words.pop(0)
+    return tuple(words)
+
+
+def _called(words: tuple[str, ...], read: Callable[[str], str | None]) -> tuple[str, str] | None:
+    """Return the path and text of what a command runs: a script of the workspace, a make target."""
+    if not words:
+        return None
+    if words[0] in ("make", "$(MAKE)", "gmake"):
+        text = read("Makefile")
+        targets = [word for word in words[1:] if re.fullmatch(r"[\w.-]+", word) and word[0] != "-"]
+        recipes = "\n".join(_recipe(text or "", target) for target in targets)
+        return ("Makefile", recipes) if recipes.strip() else None
+    script = words[1] if words[0] in ("bash", "sh") and len(words) > 1 else words[0]
+    name = script.removeprefix("./")
+    text = read(name) if "/" in script and not script.startswith(("/", "$", "-")) else None
+    return (name, text) if text is not None else None
+
+
+def _recipe(makefile: str, target: str) -> str:
+    """Return the recipe of a make target, its own prerequisites' before it."""
+    rule = re.search(rf"^{re.escape(target)}:([^\n]*)\n((?:\t[^\n]*\n?)*)", makefile, re.M)
+    if rule is None:
+        return ""
+    before = [word for word in rule[1].partition("#")[0].split() if word.isidentifier()]
+    return "\n".join([*(_recipe(makefile, word) for word in before if word != target), rule[2]])
+
+
+def _strays(leaf: Leaf, checks: Sequence[Check]) -> bool:
+    """Return whether a command checks something that preflight does not check."""
+    if leaf.tier or not leaf.words or leaf.words[0] in ("echo", "printf", "pip", "uv", "git"):
+        return False
+    bare = _bare(leaf.words)
+    if any(_bare(check.command)[: len(bare)] == bare for check in checks if check.command and bare):
+        return False
+    return any(_is_checker(word) for word in bare[:1])
+
+
+def _is_checker(word: str) -> bool:
+    return word in _CHECKERS or word.startswith("flows.") or bool(_SCRIPT.search(word))
+
+
+_SCRIPT = re.compile(r"(?:^|/)(?:check|lint|verify|validate|test)[\w-]*\.(?:py|sh)$")
+
+
+def _bare(words: Sequence[str]) -> tuple[str, ...]:
+    """Return a command without its interpreter: `python -m ruff check` is `ruff check`."""
+    rest = list(words)
+    if rest and re.fullmatch(r"(?:.*/)?python[\d.]*|\$\(?\{?PY(?:THON)?\}?\)?", rest[0]):
+        rest.pop(0)
+        while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c"):
+            rest.pop(0)
+        if rest and rest[0] == "-m":
+            rest.pop(0)
+    return tuple(rest)
+
+
+def _stray(leaf: Leaf) -> Finding:
+    words = f"runs in CI and in no check of preflight.toml: {shlex.join(leaf.words)[:120]}"
+    return Finding("ci_only", "error", leaf.path, leaf.line, words, "make it a [[check]]")

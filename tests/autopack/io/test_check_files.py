@@ -1,0 +1,77 @@
+"""Tools are found beside the interpreter first; what is missing is said; a pass has its key."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from autopack.io import check_cache
+from autopack.io.check_files import digest, environment, resolve, tool_version
+
+
+def test_python_is_this_interpreter(tmp_path) -> None:
+    assert resolve(["python", "-c", "x"], tmp_path) == [sys.executable, "-c", "x"]
+    assert resolve(["python3", "-m", "json.tool"], tmp_path) == [sys.executable, "-m", "json.tool"]
+
+
+def test_a_module_or_tool_that_is_missing_is_said(tmp_path) -> None:
+    assert (
+        resolve(["python", "-m", "no_such.cli"], tmp_path)
+        == "this Python has no module 'no_such.cli'"
+    )
+    assert resolve(["no-such-tool"], tmp_path) == "'no-such-tool' is not on PATH"
+    assert resolve(["./gone.sh"], tmp_path) == "./gone.sh is no program"
+
+
+def test_a_module_of_the_workspace_is_there(tmp_path) -> None:
+    (tmp_path / "own.py").touch()
+    assert resolve(["python", "-m", "own"], tmp_path) == [sys.executable, "-m", "own"]
+
+
+def test_a_program_of_the_workspace_is_started_there(tmp_path) -> None:
+    program = tmp_path / "run.sh"
+    program.write_text("#!/bin/sh\n")
+    assert resolve(["./run.sh"], tmp_path) == "./run.sh is no program"
+    program.chmod(0o755)
+    assert resolve(["./run.sh", "x"], tmp_path) == [str(program.parent / "./run.sh"), "x"]
+
+
+def test_a_tool_s_version_is_part_of_the_key(tmp_path) -> None:
+    assert tool_version([sys.executable, "-m", "ruff"]).startswith("ruff ")
+    program = tmp_path / "tool"
+    program.write_text("1")
+    before = tool_version([str(program)])
+    program.write_text("22")
+    assert tool_version([str(program)]) != before
+
+
+def test_a_digest_tells_names_and_bytes_apart(tmp_path) -> None:
+    for name, text in (("a", "bc"), ("ab", "c")):
+        (tmp_path / name).write_text(text)
+    assert digest(tmp_path, ["a"]) != digest(tmp_path, ["ab"])
+    assert digest(tmp_path, ["a", "gone"]) != digest(tmp_path, ["a"])
+
+
+def test_caches_of_tools_are_the_user_s(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("AUTOPACK_CACHE_DIR", str(tmp_path))
+    env = environment({"PATH": "/bin"}, tmp_path, "ruff")
+    assert env["PATH"] == "/bin"
+    for name in ("RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY"):
+        assert Path(env[name]).is_relative_to(tmp_path)
+    assert env["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+def test_what_passed_is_kept(tmp_path) -> None:
+    assert check_cache.load(tmp_path) == {}
+    path = check_cache.store(tmp_path, {"a": "1"})
+    assert check_cache.load(tmp_path) == {"a": "1"}
+    assert [left.name for left in path.parent.glob("preflight-*.tmp")] == []
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"passed": {"a": "1"}}', b'{"passed": 3}'])
+def test_a_damaged_cache_is_as_good_as_none(data, tmp_path) -> None:
+    path = check_cache.store(tmp_path, {"a": "1"})
+    path.write_bytes(data)
+    assert check_cache.load(tmp_path) == {}
