@@ -1,9 +1,8 @@
 """How attributes are read: `statx` in bulk where the system has it, otherwise `os.stat`.
 
-Both give the identical snapshot. Others were measured and left out: `find -printf` spends more time
-on writing numbers as text than both of its readers on reading attributes, and `scandir-rs` opens
-folders by name, through whatever link took their place meanwhile, and leaves out when a file's
-attributes changed.
+Both give the identical snapshot. Two others were left out: `find -printf` runs on one processor and
+writes numbers as text, which must be read again; `scandir-rs` opens folders by name, through
+whatever link took their place meanwhile. `benchmarks/storage.py` has their times.
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ import os
 import random
 import socket
 from pathlib import Path
+from typing import Any
 
 from autopack.deadline import Deadline
 from autopack.io.storage_scan import scan
 from autopack.storage.names import spell
-from autopack.storage.snapshot import Snapshot
+from autopack.storage.snapshot import Mode, Snapshot
 
 ODD_NAMES = (
     b"plain", b"with blank", b"new\nline", b"tab\there", b"back\\slash", b"\\x41", b"not-utf8-\xff",
@@ -109,9 +110,18 @@ def rows(snapshot: Snapshot) -> dict[str, tuple[int, ...]]:
     return dict(zip(frame["path"], frame.select(COLUMNS).iter_rows(), strict=True))
 
 
-def full(root: Path, **options: object) -> Snapshot:
+def full(root: Path, **options: Any) -> Snapshot:
     """Return a full scan."""
-    return scan(root, "full", {}, None, Deadline.after(600), **options)  # type: ignore[arg-type]
+    return scan(root, "full", {}, None, Deadline.after(600), **options)
+
+
+def again(root: Path, mode: Mode, last: Snapshot | None, **options: Any) -> Snapshot:
+    """Return a scan after another one."""
+    return scan(root, mode, {}, last, Deadline.after(600), **options)
+
+
+HOUR_NS = 3600 * 10**9
+"""A clock so far ahead takes no folder for too young to be believed."""
 
 
 class Gardener:

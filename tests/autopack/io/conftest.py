@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from autopack.deadline import Deadline
+from autopack.io import storage_look
 from autopack.io.locks import MultiLock, Owner
 from autopack.io.sql import Index
 from autopack.settings import database_target
+from tests.support.storage_trees import nasty
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -56,3 +58,16 @@ def two_filesystems(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     yield mount
     if os.path.ismount(folder):
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def nasty_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tree of everything that scanners stumble over."""
+    return nasty(tmp_path_factory.mktemp("nasty") / "tree")
+
+
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make small trees worth the two processes of a scan."""
+    monkeypatch.setattr(storage_look, "_FEW", 5)
+    monkeypatch.setattr(storage_look, "processors", lambda: 2)
