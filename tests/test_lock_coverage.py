@@ -85,6 +85,7 @@ MUTATORS = {
     "autopack/io/move_journal.py": "under the flock of the journal",
     "autopack/io/move_queue.py": "under the fence, and only while the file is as it was read",
     "autopack/io/health_history.py": "under the flock of the history",
+    "deployments/reference.py": "a page of this repository, by hand, as a formatter does",
     "tasks/run.py": "a traceback, in a file of its own name",
     "tasks/temporary.py": "the folder of the Prefect server",
     "deployments/server.py": "the same folder; the record in it under its own flock",
