@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "AUTOPACK_NOTIFICATION_BLOCK"
 FAILED = "autopack: tell people about failed runs"
-SILENT = "autopack: a run without a heartbeat is crashed"
+SILENT = "autopack: a run without a sign of life is crashed"
 MISSED_BEATS = 3
 """A run is given up after so many heartbeats (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY`, 180 s)."""
 _SUBJECT = "{{ flow.name }} failed: {{ flow_run.name }}"
@@ -121,7 +121,11 @@ def silent_runs() -> AutomationCore:
         trigger=EventTrigger(
             match={"prefect.resource.id": "prefect.flow-run.*"},
             for_each={"prefect.resource.id"},
-            after={"prefect.flow-run.heartbeat"},
+            after={  # it was claimed by a worker, or it runs
+                "prefect.flow-run.Pending",
+                "prefect.flow-run.Submitting",
+                "prefect.flow-run.heartbeat",
+            },
             expect={"prefect.flow-run.*"},
             posture=Posture.Proactive,
             threshold=1,
@@ -131,7 +135,7 @@ def silent_runs() -> AutomationCore:
             ChangeFlowRunState(
                 name=None,
                 state=StateType.CRASHED,
-                message=f"no heartbeat for {within_s} s: its machine is gone",
+                message=f"no sign of life for {within_s} s: its machine is gone",
                 force=False,
             )
         ],

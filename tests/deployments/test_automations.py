@@ -104,7 +104,7 @@ def test_events_start_runs_and_failures_are_told(
     # The automation needs its block: without one it says so, with one it is made once.
     automations = "deployments.automations"
     assert python(automations).stdout == (
-        "autopack: a run without a heartbeat is crashed: created\n"
+        "autopack: a run without a sign of life is crashed: created\n"
         "autopack: tell people about failed runs: left out (AUTOPACK_NOTIFICATION_BLOCK is unset)\n"
     )
     missing = python(automations, AUTOPACK_NOTIFICATION_BLOCK=BLOCK)
@@ -122,7 +122,7 @@ def test_events_start_runs_and_failures_are_told(
     for what in ("created", "kept"):
         said = python(automations, AUTOPACK_NOTIFICATION_BLOCK=BLOCK)
         assert f"autopack: tell people about failed runs: {what}\n" in said.stdout, said.stderr
-        assert "autopack: a run without a heartbeat is crashed: kept\n" in said.stdout
+        assert "autopack: a run without a sign of life is crashed: kept\n" in said.stdout
     found = full_server.ask("/automations/filter", {})
     mine = next(one for one in found if one["name"].startswith("autopack: tell"))
     full_server.ask_to(f"/automations/{mine['id']}", "PATCH", {"enabled": False})
