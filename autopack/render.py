@@ -68,6 +68,24 @@ def markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def question(asked: str, report: Report, how: str) -> str:
+    """Return what a paused run shows a person, as Markdown: the question, what it is about, how.
+
+    Args:
+        asked: The question, one line.
+        report: What is known so far.
+        how: What answering means, one paragraph.
+    """
+    report = cleaned(report)
+    parts = [
+        f"# {_md(asked)}",
+        _md(how),
+        f"```text\n{report.body.rstrip()}\n```" if report.body.strip() else "",
+        _table(("count", "value"), pairs(report.counts)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
 def _summary(report: Report) -> str:
     if report.findings or report.crowds:
         return _headline(report)

@@ -89,11 +89,16 @@ def _asked(report: Report, expires: str) -> Answer:
     from prefect.exceptions import FlowPauseTimeout
     from prefect.flow_runs import pause_flow_run
 
-    from autopack.render import cleaned, markdown
+    from autopack.render import question
 
-    create_markdown_artifact(
-        markdown(cleaned(report)), key="failure-rules-proposal", description="What is proposed"
+    how = (
+        "Resume this run with your own name and the ids of the rules to approve and to reject, or "
+        f"all. The approval then holds for {expires}; nothing is active before it is appended."
     )
+    create_markdown_artifact(
+        question("Take these rules?", report, how),
+        key="failure-rules-proposal", description="What is proposed",
+    )  # fmt: skip
     try:
         with waiting_for_a_person():
             typed = pause_flow_run(_form(), timeout=ANSWER_S, poll_interval=LOOK_S)

@@ -93,10 +93,18 @@ def _asked(report: Report, applying: Applying, expires: str) -> Answer:
     from prefect.flow_runs import pause_flow_run
 
     from autopack.papers import span
-    from autopack.render import cleaned, markdown
+    from autopack.render import question
 
+    assert applying.subject
+    what = f"run {applying.run} has in the quarantine" if applying.subject.run else "is listed"
+    asked = "Remove it for good?" if applying.subject.run else "Put it into the quarantine?"
+    how = (
+        f"Resume this run with your own name and the ids of the items, or all, of what {what}. "
+        f"The approval then holds for {expires}; nothing is moved by it. "
+        f"It is about {applying.subject.digest}."
+    )
     create_markdown_artifact(
-        markdown(cleaned(report)), key="storage-apply-report", description="What could go"
+        question(asked, report, how), key="storage-apply-report", description=asked
     )
     try:
         with waiting_for_a_person():

@@ -24,20 +24,23 @@ _ADVICE = {
 def subject(report: Report, applying: Applying) -> None:
     """Say what an approval would be about."""
     from autopack.storage.approval import size_of
+    from autopack.storage.names import shown
+    from autopack.storage.offer import ROWS
+    from autopack.storage.page import aligned
 
     assert applying.subject
     items = applying.subject.items
     report.counts |= {"items": len(items), "bytes": sum(size_of(item) for item in items)}
     report.extra["report_id"] = applying.subject.digest
-    report.tables.append(
-        Table(
-            "items",
-            "What could go",
-            ("id", "path", "kind", "bytes", "category", "days"),
-            [(i.id, i.path, i.kind, size_of(i), i.category, i.age_days) for i in items],
-            bar="bytes",
-        )
-    )
+    most = sorted(items, key=lambda item: (-size_of(item), item.root, item.path))
+    rows = [
+        (shown(item.path), size_of(item), item.files, item.age_days, item.category, item.id)
+        for item in most
+    ]
+    heads = ("item", "bytes", "files", "days old", "category", "id")
+    table = Table("items", "What could go", heads, rows, bar="bytes", sizes=("bytes",))
+    report.tables.append(table)
+    report.body = "\n".join(aligned(table, ROWS))
 
 
 def approved(report: Report, applying: Applying) -> None:

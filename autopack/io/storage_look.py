@@ -14,7 +14,8 @@ from autopack.io.storage_workers import WORKERS, Crew
 from autopack.storage.rows import Block, Job
 
 _FEW = 6_000
-"""Entries below which new processes cost more than they save."""
+_FEW_PATHS = 30_000
+"""Entries to walk, and paths to look at, below which new processes cost more than they save."""
 
 
 class Looking:
@@ -65,7 +66,7 @@ class Looking:
     def look(self, parts: Sequence[bytes], rows: int) -> list[bytes]:
         """Return the columns of attributes of all paths of all parts, in their order."""
         found: dict[int, list[bytes]] = {}
-        if rows > _FEW and processors() >= WORKERS:
+        if rows > _FEW_PATHS and processors() >= WORKERS:
             answers = self._crew_at_work().look(parts, self.deadline)
             found = {n: columns for n, columns in answers if columns is not None}
         for n in set(range(len(parts))) - found.keys():

@@ -40,7 +40,7 @@ def tables(pictures: Sequence[Picture]) -> list[Table]:
 def text(pictures: Sequence[Picture], told: Sequence[Table]) -> str:
     """Return the pictures for a terminal: lines per root, then the first rows of each table."""
     blocks = ["\n".join(line for picture in pictures for line in headline(picture))]
-    blocks += ["\n".join(_aligned(_without_zeros(table))) for table in told]
+    blocks += ["\n".join(aligned(_without_zeros(table))) for table in told]
     return "\n\n".join(blocks)
 
 
@@ -190,7 +190,7 @@ def _without_zeros(table: Table) -> Table:
     return replace(table, rows=rows) if table.key == "ages" else table
 
 
-def _aligned(table: Table, limit: int = LINES) -> Iterator[str]:
+def aligned(table: Table, limit: int = LINES) -> Iterator[str]:
     """Yield a table as aligned lines under its title, numbers to the right."""
     yield table.title
     rows = [[str(cell) if isinstance(cell, str) else _number(cell) for cell in cells(table, row)]

@@ -16,6 +16,7 @@ from tests.support import rule_papers as papers
 from tests.support.console import Console
 from tests.support.process import stop
 from tests.support.session import REPOSITORY, clean_environment
+from tests.support.storage_flow import REPORT, with_cleanup
 
 
 def test_a_sync_is_looked_at_and_then_executed(console: Console, make_workspace) -> None:
@@ -79,3 +80,37 @@ def test_a_held_lock_is_seen(console: Console, make_workspace) -> None:
         said = console.artifact(run, "locks")
     line = next(line for line in said.splitlines() if line.startswith("docs"))
     assert "locks-run" in line
+
+
+def test_disk_space_is_approved_put_away_and_put_back(console: Console, make_workspace) -> None:
+    root: Path = make_workspace(true_files())
+    made = with_cleanup(root, grace_days=0)
+    console.open_form("storage-approve", root)
+    console.write("report", str(root / REPORT), optional=True)
+    run = console.submit()
+    console.wait(run, "PAUSED")
+    assert "logs/a.log" in console.artifact(run, "storage-report")
+    console.resume(run, {"by": "Ada Lovelace", "items": made.items[0].id}, "storage-approval")
+    console.wait(run, "COMPLETED")
+    [approval] = (root / ".autonomous_runs/reports/storage").glob("*approval.json")
+
+    away = execute(console, root, approval)
+    assert not (root / made.items[0].path).exists()
+    assert (root / made.items[1].path).exists(), "only what was approved goes"
+    assert away["state_type"] == "COMPLETED"
+
+    [run_name] = [path.name for path in (root / ".autonomous_runs/storage").iterdir()]
+    console.open_form("storage-undo", root)
+    console.write("run", run_name)
+    console.switch("execute")
+    console.wait(console.submit(), "COMPLETED")
+    assert (root / made.items[0].path).exists()
+
+
+def execute(console: Console, root: Path, approval: Path) -> dict[str, object]:
+    """Put away what an approval allows, by the form."""
+    console.open_form("storage-execute", root)
+    console.write("report", str(root / REPORT))
+    console.write("approval", str(approval))
+    console.switch("execute")
+    return console.wait(console.submit(), "COMPLETED")

@@ -20,7 +20,7 @@ import pytest
 from tasks import api
 from tests.support import guards
 from tests.support.process import stop
-from tests.support.session import REPOSITORY
+from tests.support.session import REPOSITORY, clean_environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -65,6 +65,15 @@ class Console:
         """Return the first element of this kind behind a parameter's name."""
         label = self.page.locator("label", has_text=f"{name} (Optional)").first
         return label.locator(f"xpath=following::{tag}[1]")
+
+    def write(self, name: str, text: str, *, optional: bool = False) -> None:
+        """Type a parameter's text; an optional one shows its box once its type is chosen."""
+        if optional:
+            self.after(name, "button[normalize-space()='str']").click()
+            self.after(name, "textarea").fill(text)
+        else:
+            label = self.page.locator("label", has_text=name).first
+            label.locator("xpath=following::textarea[1]").fill(text)
 
     def switch(self, name: str) -> None:
         """Flip a parameter's switch."""
@@ -128,57 +137,38 @@ class Console:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve this checkout's deployments on a server of their own; give the address of its UI."""
+def served(folder: Path, roots: Path) -> Iterator[str]:
+    """Serve this checkout as `make serve` does, for workspaces below `roots`; give the UI's URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     env = {
-        **os.environ, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"{url}/api",
-        "PREFECT_SERVER_API_PORT": str(port), "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"), "QDRANT_HOST": "embedded",
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE":
-            "prefect.server.concurrency.lease_storage.filesystem",
+        **clean_environment(PREFECT_API_URL=None), "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_SERVER_API_PORT": str(port), "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
+        "QDRANT_HOST": "embedded", "AUTOPACK_WORKSPACE_ROOTS": str(roots),
     }  # fmt: skip
-    with (folder / "server.log").open("w+") as log, _child(env, log, "prefect", "server", "start"):
-        _until(lambda: _answers(url), folder / "server.log")
-        limits = [sys.executable, "-m", "deployments.limits"]
-        subprocess.run(limits, cwd=REPOSITORY, env=env, check=True, capture_output=True)
-        with _child(env, log, "deployments.serve"):
-            _until(lambda: _deployed(url), folder / "server.log")
+    with (folder / "serve.log").open("w+") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "deployments.serve"], cwd=REPOSITORY, env=env,
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            until = time.monotonic() + PATIENCE_S
+            while not _deployed(url):
+                assert child.poll() is None, (folder / "serve.log").read_text()
+                assert time.monotonic() < until, (folder / "serve.log").read_text()
+                time.sleep(0.3)
             yield url
-
-
-@contextmanager
-def _child(env: Mapping[str, str], log: Any, *words: str) -> Iterator[None]:
-    child = subprocess.Popen(
-        [sys.executable, "-m", *words], cwd=REPOSITORY, env=dict(env), stdout=log, stderr=log,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        stop(child, signal.SIGINT)
-
-
-def _until(ready: Any, log: Path) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not ready():
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.3)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return api.call(f"{url}/api", "/health", time.monotonic() + 1)[0] == 200
-    except api.NoAnswer:
-        return False
+        finally:
+            stop(child, signal.SIGINT)
 
 
 def _deployed(url: str) -> bool:
-    status, count = api.call(f"{url}/api", "/deployments/count", time.monotonic() + 10, {})
-    return status == 200 and count > 0
+    try:
+        return api.call(f"{url}/api", "/deployments/count", time.monotonic() + 5, {}) >= (200, 1)
+    except api.NoAnswer:
+        return False
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +181,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
     if pictures := os.environ.get("AUTOPACK_PICTURES"):
         guards.allow(pictures)
-    with served(tmp_path_factory.mktemp("console")) as url, sync_playwright() as play:
+    folder, roots = tmp_path_factory.mktemp("console"), tmp_path_factory.getbasetemp()
+    with served(folder, roots) as url, sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(PATIENCE_S / 3 * 1000)

@@ -69,5 +69,6 @@ def nasty_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make small trees worth the two processes of a scan."""
-    monkeypatch.setattr(storage_look, "_FEW", 5)
+    for name in ("_FEW", "_FEW_PATHS"):
+        monkeypatch.setattr(storage_look, name, 5)
     monkeypatch.setattr(storage_look, "processors", lambda: 2)
