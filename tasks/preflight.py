@@ -43,8 +43,8 @@ def read(preflight: Preflight) -> None:
     found = check_files.read_manifest(preflight.root, ARGS)
     preflight.manifest, preflight.checks = found
     preflight.chosen = preflight.wanted.of(preflight.checks)
-    if preflight.changed:
-        preflight.passed = check_cache.load(preflight.root)
+    preflight.passed = check_cache.load(preflight.root)
+    preflight.kept = dict(preflight.passed)
 
 
 def run_checks(preflight: Preflight, ended: Callable[[Outcome], None]) -> None:
@@ -153,7 +153,7 @@ def run_check(name: str, preflight: Preflight) -> Outcome:
     outcome = replace(outcome, seconds=round(time.monotonic() - began, 3))
     if key and outcome.status == "passed" and not outcome.findings:
         preflight.passed[name] = key
-    else:
+    elif preflight.changed or outcome.status != "passed":
         preflight.passed.pop(name, None)
     return _stated(outcome)
 
@@ -231,6 +231,7 @@ def _key(preflight: Preflight, check: Check) -> str:
     inputs = check_files.matching(preflight.files, check.inputs)
     if not inputs:
         return ""
+    inputs = sorted({*inputs, *check_files.scripts(check.command, preflight.files)})
     command = check_files.resolve(check.command, preflight.root) if check.command else []
     tool = check_files.tool_version(command) if isinstance(command, list) and command else ""
     # A rule of ours may ask of any name whether it is there.

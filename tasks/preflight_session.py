@@ -26,6 +26,7 @@ class Preflight:
         self.chosen: Sequence[Check] = ()
         self.running = Running()
         self.passed: dict[str, str] = {}
+        self.kept: dict[str, str] = {}
         self.outcomes: dict[str, Outcome] = {}
 
     @cached_property

@@ -86,8 +86,8 @@ def resolve(command: Sequence[str], root: Path) -> list[str] | str:
     `python` is this interpreter; other tools are looked for beside it first, then on PATH.
     """
     first, *rest = command
-    if first in ("python", "python3"):
-        module = rest[rest.index("-m") + 1] if "-m" in rest[:-1] else ""
+    if _is_python(command):
+        module = module_of(rest)
         if module and not _importable(module.partition(".")[0], root):
             return f"this Python has no module {module!r}"
         return [sys.executable, *rest]
@@ -97,6 +97,35 @@ def resolve(command: Sequence[str], root: Path) -> list[str] | str:
     beside = shutil.which(first, path=str(Path(sys.executable).parent))
     path = beside or shutil.which(first)
     return [path, *rest] if path else f"{first!r} is not on PATH"
+
+
+def module_of(words: Sequence[str]) -> str:
+    """Return what an interpreter is told to run with its own `-m`, "" for a script or code."""
+    rest = iter(words)
+    for word in rest:
+        if word in ("-X", "-W"):
+            next(rest, None)
+        elif word == "-m":
+            return next(rest, "")
+        elif word.startswith("-m"):
+            return word[2:]
+        elif word == "-c" or not word.startswith("-"):
+            return ""
+    return ""
+
+
+def scripts(command: Sequence[str], files: frozenset[str]) -> list[str]:
+    """Return the workspace's files that a command names: a script, a module, a configuration."""
+    named = {word.rpartition("=")[2].removeprefix("./") for word in command}
+    top = module_of(command[1:]).partition(".")[0] if _is_python(command) else ""
+    if top:
+        named.add(f"{top}.py")
+    inside = f"{top}/" if top else "\0"
+    return sorted(n for n in files if n in named or (n.startswith(inside) and n.endswith(".py")))
+
+
+def _is_python(command: Sequence[str]) -> bool:
+    return bool(command) and command[0] in ("python", "python3", sys.executable)
 
 
 def _importable(top: str, root: Path) -> bool:
@@ -110,8 +139,8 @@ def _importable(top: str, root: Path) -> bool:
 
 def tool_version(command: Sequence[str]) -> str:
     """Return what changes with a command's tool: its distribution's version, or its file."""
-    if "-m" in command[:-1]:
-        top = command[command.index("-m") + 1].partition(".")[0]
+    top = module_of(command[1:]).partition(".")[0] if _is_python(command) else ""
+    if top:
         for name in (top, top.replace("_", "-")):
             try:
                 return f"{name} {metadata.version(name)}"

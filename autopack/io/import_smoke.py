@@ -114,7 +114,7 @@ def failure(root: str, path: str, error: BaseException) -> dict[str, Any] | None
     sign is a module of the standard library that this platform has not, such as winreg.
     """
     missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else None
-    if missing and missing.partition(".")[0] in sys.stdlib_module_names:
+    if missing in sys.stdlib_module_names:  # as a whole: `json.decodr` is nowhere
         return None
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == os.path.join(root, path)]

@@ -135,6 +135,25 @@ def test_a_check_without_inputs_always_runs(flight, project) -> None:
     assert "hello" not in cached(flight(project, "--changed"))
 
 
+def test_a_change_of_the_script_that_a_check_runs_runs_it_again(flight, project) -> None:
+    put(project, "probe.py", "print('fine')\n")
+    add_check(project, check("probe", "python", "probe.py", inputs=["docs/*"]))
+    flight(project, "--changed")
+    assert "probe" in cached(flight(project, "--changed"))
+    put(project, "probe.py", "raise SystemExit('broken')\n")
+    assert red(flight(project, "--changed", "--only", "probe")) == {"probe"}
+
+
+def test_a_pass_is_forgotten_when_the_check_fails_on_the_same_inputs(flight, project) -> None:
+    put(project.parent, "verdict", "0")
+    code = f"raise SystemExit(int(open({str(project.parent / 'verdict')!r}).read()))"
+    add_check(project, python("outer", code, inputs=["docs/*"]))
+    flight(project, "--changed")
+    put(project.parent, "verdict", "1")
+    assert red(flight(project)) == {"outer"}
+    assert red(flight(project, "--changed")) == {"outer"}
+
+
 def test_a_tier_contains_the_ones_before_it(flight, make_workspace) -> None:
     tables = [python(tier, "", tier=tier) for tier in ("ci", "quick", "full")]
     root = make_workspace({"preflight.toml": manifest(*tables)})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autopack.io import check_cache
-from autopack.io.check_files import digest, environment, resolve, tool_version
+from autopack.io.check_files import digest, environment, resolve, scripts, tool_version
 
 
 def test_python_is_this_interpreter(tmp_path) -> None:
@@ -45,6 +45,34 @@ def test_a_tool_s_version_is_part_of_the_key(tmp_path) -> None:
     before = tool_version([str(program)])
     program.write_text("22")
     assert tool_version([str(program)]) != before
+
+
+def test_a_module_is_named_by_the_interpreter_s_own_option_alone(tmp_path) -> None:
+    words = ["python", "run.py", "-m", "slow"]
+    assert resolve(words, tmp_path) == [sys.executable, *words[1:]]
+    assert resolve(["python", "-c", "x", "-m", "slow"], tmp_path)[0] == sys.executable
+    lacks = "this Python has no module 'no_such'"
+    assert resolve(["python", "-X", "dev", "-I", "-m", "no_such"], tmp_path) == lacks
+    program = tmp_path / "tool"
+    program.write_text("1")
+    assert str(program) in tool_version([str(program), "-m", "ruff"])
+
+
+def test_scripts_of_the_workspace_that_a_command_names_are_its_own(tmp_path) -> None:
+    for name in ("tools/check.py", "own/__main__.py", "own/core.py", "lone.py", "x/data.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files = frozenset(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    own = {
+        ("python", "tools/check.py"): ["tools/check.py"],
+        ("bash", "./tools/check.py", "x"): ["tools/check.py"],
+        ("python", "-m", "own"): ["own/__main__.py", "own/core.py"],
+        ("python", "-m", "own.core"): ["own/__main__.py", "own/core.py"],
+        ("python", "-m", "lone"): ["lone.py"],
+        ("ruff", "check", "--config=x/data.txt"): ["x/data.txt"],
+        ("python", "-c", "own"): [],
+    }
+    assert {words: scripts(words, files) for words in own} == own
 
 
 def test_a_digest_tells_names_and_bytes_apart(tmp_path) -> None:

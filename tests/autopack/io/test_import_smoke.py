@@ -23,6 +23,7 @@ MODULES = {
     "hides": "try:\n    open(__file__ + '.log', 'w')\nexcept OSError:\n    pass\n",
     "windows": "import sys\n\nassert sys.platform == 'plan9'\n",
     "registry": "import winreg\n",
+    "misspelt": "import json.decodr\n",
     "bad": "def f(:\n",
     "noisy": "import sys\nprint('x')\nsys.stderr.write('y')\n",
     "last": "",
