@@ -12,8 +12,8 @@ from flows.sot_sync import sot_sync
 from tasks.roots import PATHS, VARIABLE, check_paths, check_root
 from tests.test_lock_coverage import flows
 
-NO_WORKSPACE = {"sign", "schema"}
-"""Flows that read standard input alone, or nothing."""
+NO_WORKSPACE = {"sign", "schema", "key"}
+"""Flows that read standard input alone, or nothing, or make a key where they are told."""
 
 
 @pytest.fixture
