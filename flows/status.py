@@ -57,10 +57,10 @@ def status(
         status_prefect.ask_prefect(looking)
     with report.step("recall"):
         steps.recall(looking)
-    if execute:
-        with report.step("keep"):
-            steps.keep(looking, report.writes.files)
     describe(report, looking)
+    if execute:
+        with report.step("keep"):  # described first: a disk that takes nothing hides nothing
+            steps.keep(looking, report.writes.files)
     return report.settle(strict)
 
 
