@@ -39,6 +39,7 @@ class Looking:
 
     def __init__(self, workspace: str, deadline: Deadline) -> None:
         self.root = workspace_root(workspace)
+        self.workspace = workspace
         self.deadline = deadline
         self.now = datetime.now(UTC)
         self.parts: list[Part] = []

@@ -56,6 +56,38 @@ def test_a_capability_that_fails_does_not_hide_the_others(make_workspace, status
     assert done.returncode == 1
 
 
+def test_every_command_of_the_page_is_about_this_workspace(make_workspace, status) -> None:
+    root = make_workspace(true_files())
+    done = status(root)
+    commands = [part["command"] for part in done.report["parts"] if part["state"] != "good"]
+    ours = [command for command in commands if "flows." in command]
+    assert ours
+    assert all(f"--workspace {root}" in command for command in ours)
+    lines = status(root, form="--format=text").stdout.splitlines()
+    told = [line for line in lines if line.strip().startswith("-> python -m flows.")]
+    assert told
+    assert all(f"--workspace {root}" in line for line in told)
+
+
+def test_a_workspace_that_takes_no_history_is_described_all_the_same(
+    make_workspace, status
+) -> None:
+    root = make_workspace(true_files())
+    (root / ".autonomous_runs").mkdir(exist_ok=True)
+    (root / HEALTH).parent.write_text("no folder")
+    done = status(root, "--execute")
+    assert done.returncode == 4
+    assert set(PARTS) <= states(done).keys()
+
+
+def test_names_with_markup_stay_names(make_workspace, status) -> None:
+    files = true_files()
+    files["README.md"] += b"\nSee [it](docs/&lt;img&gt;.md).\n"
+    page = status(make_workspace(files), form="--html").stdout
+    assert "<img" not in page
+    assert "docs/&lt;img&gt;.md" in page
+
+
 def test_looks_that_are_kept_are_drawn(make_workspace, status) -> None:
     root = make_workspace(true_files())
     for _ in range(2):
