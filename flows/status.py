@@ -6,6 +6,7 @@ from typing import Annotated
 
 from autopack.deadline import Deadline
 from autopack.report import Report
+from flows.audit import audit_verify
 from flows.cli import main
 from flows.doc_links import doc_links
 from flows.failure_rules import failure_rules_effect, failure_rules_lint
@@ -13,7 +14,7 @@ from flows.locks import locks_status
 from flows.sot_counts import sot_counts
 from flows.tidy import tidy
 from tasks import status as steps
-from tasks import status_disk, status_parts, status_prefect
+from tasks import status_disk, status_kept, status_parts, status_prefect
 from tasks.engine import Between, draft, flow
 from tasks.status import Looking, Question
 from tasks.status_report import describe
@@ -27,7 +28,7 @@ def status(
     database_url: str | None = None,
     max_seconds: Annotated[float, Between(1, 86400)] = 120.0,
 ) -> Report:
-    """Say how the workspace is: counts, index, links, locks, moves, disk, rules, runs.
+    """Say how the workspace is: counts, index, links, locks, moves, rules, audit, disk, runs.
 
     Every capability is asked as a dry run; a line that is not good names its command. Nothing of
     the workspace is changed.
@@ -53,14 +54,18 @@ def status(
             steps.ask(looking, question)
     with report.step("disk"):
         status_disk.look(looking)
+    with report.step("storage"):
+        status_kept.storage(looking)
+    with report.step("phase"):
+        status_kept.phase(looking)
     with report.step("prefect"):
         status_prefect.ask_prefect(looking)
     with report.step("recall"):
         steps.recall(looking)
-    if execute:
-        with report.step("keep"):
-            steps.keep(looking, report.writes.files)
     describe(report, looking)
+    if execute:
+        with report.step("keep"):  # described first: a disk that takes nothing hides nothing
+            steps.keep(looking, report.writes.files)
     return report.settle(strict)
 
 
@@ -74,6 +79,7 @@ def _questions(database: dict[str, str | None]) -> tuple[Question, ...]:
         Question("tidy", tidy, {"mode": "quick"}, status_parts.tidy),
         Question("rules", failure_rules_effect, database, status_parts.rules),
         Question("rule file", failure_rules_lint, {}, status_parts.rule_file),
+        Question("audit", audit_verify, database, status_parts.audit),
     )
 
 

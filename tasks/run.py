@@ -150,15 +150,21 @@ def failed(run: Run, error: AutopackError) -> Report:
     return report
 
 
+def about_workspace(text: str, workspace: str) -> str:
+    """Return a text whose commands of ours work on a workspace."""
+    if workspace == "." or "--workspace" in text:
+        return text
+    flag = f" --workspace {shlex.quote(workspace)}"
+    return _COMMAND.sub(lambda match: match[0] + flag, text)
+
+
 def name_workspace(report: Report, workspace: str) -> None:
     """Make the commands a report advises work on the workspace that it is about."""
     if workspace == ".":
         return
 
     def named(text: str) -> str:
-        flag = f" --workspace {shlex.quote(workspace)}"
-        told = "--workspace" in text
-        return text if told else _COMMAND.sub(lambda match: match[0] + flag, text)
+        return about_workspace(text, workspace)
 
     report.message = named(report.message)
     report.findings = [

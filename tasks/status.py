@@ -17,8 +17,11 @@ from autopack.settings import workspace_root
 from tasks import policy
 from tasks.engine import completed, flow_name, plain, task
 from tasks.run import Run, bug, failed, running
+from tasks.timing import ALARM_GRACE_S, StepTimeout, time_limit
 
 Flow = Callable[..., Report]
+SHARE, LEAST_S = 0.5, 5.0
+"""One capability may take this share of the time that is left, and at least so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Looking:
 
     def __init__(self, workspace: str, deadline: Deadline) -> None:
         self.root = workspace_root(workspace)
+        self.workspace = workspace
         self.deadline = deadline
         self.now = datetime.now(UTC)
         self.parts: list[Part] = []
@@ -57,24 +61,34 @@ def ask(looking: Looking, question: Question) -> None:
     One that fails is a line of the page like the others; only the deadline ends the look.
     """
     looking.deadline.check(f"asking {question.name}")
-    report = _answer(looking, question)
-    looking.parts.append(unknown(question.name, report) or question.read(report))
-
-
-def _answer(looking: Looking, question: Question) -> Report:
-    left = max(1.0, looking.deadline.remaining())
-    values = {"workspace": str(looking.root), "max_seconds": left, **question.values}
+    left = looking.deadline.remaining()
+    share = max(left * SHARE, min(left, LEAST_S))
+    values = {"workspace": str(looking.root), "max_seconds": share, **question.values}
     inner = Run(flow_name(question.flow), completed(question.flow, values))
-    inner.ends = time.monotonic() + left
+    inner.ends = time.monotonic() + share
+    looking.parts.append(_part(looking, question, inner, share))
+
+
+def _part(looking: Looking, question: Question, inner: Run, share: float) -> Part:
     with running(inner):
         try:
-            return plain(question.flow)(**inner.values)
+            with time_limit(share + ALARM_GRACE_S, lambda: _late(share)):
+                report = plain(question.flow)(**inner.values)
+                return unknown(question.name, report) or question.read(report)
         except DeadlineExceeded:
-            raise
+            looking.deadline.check(f"asking {question.name}")
+            report = failed(inner, _late(share))
         except AutopackError as error:
-            return failed(inner, error)
+            report = failed(inner, error)
         except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
-            return bug(inner, error)
+            report = bug(inner, error)
+    return unknown(question.name, report) or Part(question.name, "unknown", report.message)
+
+
+def _late(share: float) -> StepTimeout:
+    return StepTimeout(
+        f"it has not answered in {share:.3g} s", next_step="ask again with a larger --max-seconds"
+    )
 
 
 @task(**policy.READ)

@@ -100,5 +100,11 @@ def rule_file(report: Report) -> Part:
     return part_of("rule file", report, words, "python -m flows.failure_rules lint")
 
 
+def audit(report: Report) -> Part:
+    """Read `audit verify`: whether a record was edited, removed or cut off."""
+    words = f"{report.counts['records']} records, proven up to {report.counts['proven_up_to']}"
+    return part_of("audit", report, words, "python -m flows.audit verify")
+
+
 def _with(part: Part, **numbers: float) -> Part:
     return replace(part, numbers=numbers)

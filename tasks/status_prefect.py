@@ -20,31 +20,54 @@ SERVE = "make serve"
 @task(**policy.READ)
 def ask_prefect(looking: Looking) -> None:
     """Ask the server for the newest run of each flow and for what is due; none is no fault."""
-    url = server.answers()
-    if url is None:
-        words = "no Prefect server answers: nothing runs on schedule"
-        looking.parts.append(Part("schedules", "look", words, SERVE))
+    found = server.look(looking.deadline.cap(ASK_S, "looking for a Prefect server"))
+    if found != "prefect":
+        looking.parts.append(_absent(found))
         return
     try:
-        until = time.monotonic() + looking.deadline.cap(ASK_S, "asking Prefect for its runs")
-        flows = _names(url, "/flows/filter", until)
-        ended = _runs(url, ["COMPLETED", "FAILED", "CRASHED"], "END_TIME_DESC", until)
-        due = _runs(url, ["SCHEDULED"], "EXPECTED_START_TIME_ASC", until)
-        deployments = _names(url, "/deployments/filter", until)
+        looking.parts.append(_answered(looking, server.api_url()))
     except api.NoAnswer as error:
         looking.parts.append(Part("schedules", "unknown", f"Prefect does not answer: {error}"))
-        return
-    looking.runs = [_ended(run, flows) for run in _first_of_each(ended, "flow_id")]
-    looking.due = [_due(run, flows, deployments) for run in _first_of_each(due, "deployment_id")]
-    looking.parts.append(_part(_first_of_each(ended, "flow_id"), flows, len(looking.due)))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        words = f"what answers is not as Prefect does: {type(error).__name__}: {error}"
+        looking.parts.append(Part("schedules", "unknown", words))
 
 
-def _part(newest: list[dict[str, Any]], flows: dict[str, str], due: int) -> Part:
-    failed = [flows.get(run["flow_id"], "") for run in newest if run["state_type"] in _STATES]
+def _absent(found: server.Look) -> Part:
+    if found == "locked":
+        return Part("schedules", "unknown", str(server.no_server(server.api_url(), found)))
+    words = "no Prefect server answers: nothing runs on schedule"
+    return Part("schedules", "look", words, SERVE)
+
+
+def _answered(looking: Looking, url: str) -> Part:
+    until = time.monotonic() + looking.deadline.cap(ASK_S, "asking Prefect for its runs")
+    flows = _names(url, "/flows/filter", until)
+    ended = _runs(url, ["COMPLETED", "FAILED", "CRASHED"], "END_TIME_DESC", until)
+    due = _runs(url, ["SCHEDULED"], "EXPECTED_START_TIME_ASC", until)
+    deployments = _names(url, "/deployments/filter", until)
+    last, following = _first_of_each(ended, "flow_id"), _first_of_each(due, "deployment_id")
+    runs = [_ended(run, flows) for run in last]
+    plan = [_due(run, flows, deployments) for run in following]
+    late = [name for run, (name, _) in zip(following, plan, strict=True) if _is_late(run)]
+    part = _part(last, flows, len(plan), late)
+    looking.runs, looking.due = runs, plan
+    return part
+
+
+def _is_late(run: dict[str, Any]) -> bool:
+    return run.get("state_name") == "Late"
+
+
+def _part(newest: list[dict[str, Any]], flows: dict[str, str], due: int, late: list[str]) -> Part:
+    failed = [flows.get(run["flow_id"], "?") for run in newest if run["state_type"] in _STATES]
     words = f"{due} deployments due, the last run of {len(newest)} flows is known"
+    if late:
+        words = f"nobody takes the runs of {', '.join(sorted(late))}, which are late; {words}"
     if failed:
         words = f"the last run of {', '.join(sorted(failed))} failed; {words}"
-        return Part("schedules", "look", words)
+    if failed or late:
+        return Part("schedules", "look", words, SERVE if late else "")
     if not due:
         return Part("schedules", "look", f"nothing is due: {words}", SERVE)
     return Part("schedules", "good", words)

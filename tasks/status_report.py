@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from autopack.health.history import Look, line_of, moved
 from autopack.health.parts import WORST, Part, State, worst
 from autopack.report import Chart, Finding, NextStep, Report, Series, Severity, Table
+from tasks.run import about_workspace
 from tasks.status import Looking, names
 
 MARKS: dict[State, str] = {"good": "ok", "look": "LOOK", "bad": "BAD", "unknown": "?"}
@@ -21,6 +24,9 @@ _TITLES = {
 
 def describe(report: Report, looking: Looking) -> None:
     """Fill the report from the parts."""
+    for n, part in enumerate(looking.parts):  # copied from the page, it must not mend another one
+        command = about_workspace(part.command, looking.workspace)
+        looking.parts[n] = replace(part, command=command)
     parts = looking.parts
     states = [part.state for part in parts]
     report.counts = {

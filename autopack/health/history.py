@@ -47,7 +47,7 @@ def _look(line: str) -> Look | None:
         raw = json.loads(line)
         at = datetime.fromisoformat(raw["at"])
         numbers = {str(key): float(value) for key, value in raw["numbers"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     whole = at.tzinfo is not None and all(map(isfinite, numbers.values()))
     return Look(at, numbers) if whole else None

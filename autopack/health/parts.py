@@ -10,7 +10,7 @@ from autopack.errors import ExitCode
 from autopack.report import Finding, Report
 
 State = Literal["good", "look", "bad", "unknown"]
-WORST: tuple[State, ...] = ("good", "unknown", "look", "bad")
+WORST: tuple[State, ...] = ("good", "look", "unknown", "bad")
 """From the best to the worst; what could not be looked at is not good."""
 
 
@@ -40,7 +40,8 @@ def unknown(name: str, report: Report) -> Part | None:
     """Return the part of a run that could not do its job, None of one that did."""
     if report.exit_code <= ExitCode.FINDINGS:
         return None
-    return Part(name, "unknown", report.message or report.status)
+    words = report.message or report.status
+    return Part(name, "unknown", words, _typed(words.rpartition(". Next: ")[2]))
 
 
 def part_of(name: str, report: Report, words: str, command: str) -> Part:

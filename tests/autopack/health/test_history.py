@@ -29,6 +29,7 @@ def test_looks_come_back_as_they_were_kept(numbers) -> None:
     '{"at": "2026-01-31T12:00:00+00:00", "numbers": {"a": NaN}}',
     '{"at": "2026-01-31T12:00:00+00:00", "numbers": {"a": "many"}}',
     '{"at": "2026-01-31T12:00:00", "numbers": {"a": 1}}',
+    '{"at": "2026-01-31T12:00:00+00:00", "numbers": {"a": 1' + "0" * 400 + "}}", "[" * 100_000,
 ])  # fmt: skip
 def test_a_line_that_is_no_look_is_counted(line) -> None:
     good = looks(1)

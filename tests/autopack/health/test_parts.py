@@ -38,5 +38,12 @@ def test_what_could_not_be_asked_is_not_good() -> None:
     assert unknown("x", report("error", exit_code=1)) is None
     part = unknown("x", report(exit_code=4, message="no database"))
     assert part == Part("x", "unknown", "no database")
-    assert worst(["good", part.state]) == "unknown"
+    assert worst(["look", part.state]) == "unknown", "it makes the exit code 1, as bad does"
     assert worst([]) == "good"
+
+
+def test_what_could_not_be_asked_names_the_command_of_its_error() -> None:
+    busy = report(exit_code=5, message="'docs' is held. Next: python -m flows.locks status")
+    part = unknown("x", busy)
+    assert part
+    assert part.command == "python -m flows.locks status"

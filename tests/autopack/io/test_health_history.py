@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -44,6 +46,54 @@ def test_the_oldest_looks_go_when_there_are_too_many(tmp_path, monkeypatch) -> N
     assert looks[-1] == look(29)
     assert 20 <= len(looks) <= 22
     assert history.MOST > 100
+
+
+def test_a_crash_while_the_oldest_go_loses_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(health_history, "MOST", 20)
+    for n in range(22):
+        health_history.keep(tmp_path, look(n))
+
+    def killed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crash:
+        crash.setattr(health_history.os, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            health_history.keep(tmp_path, look(22))
+    assert health_history.read(tmp_path)[0][-1] == look(21)
+    health_history.keep(tmp_path, look(23))
+    assert health_history.read(tmp_path)[0][-1] == look(23)
+    assert [path.name for path in (tmp_path / HEALTH).parent.iterdir()] == [Path(HEALTH).name]
+
+
+def test_whoever_waited_while_the_oldest_went_keeps_its_look(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(health_history, "MOST", 10)
+    threads = [Thread(target=health_history.keep, args=(tmp_path, look(n))) for n in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    looks, bad = health_history.read(tmp_path)
+    assert not bad
+    assert 10 <= len(looks) <= 11
+    names = [path.name for path in (tmp_path / HEALTH).parent.iterdir()]
+    assert names == [Path(HEALTH).name]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_no_file_is_neither_waited_for_nor_followed(kind, tmp_path) -> None:
+    (tmp_path / HEALTH).parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(tmp_path / HEALTH)
+    else:
+        (tmp_path / "other").write_text("")
+        (tmp_path / HEALTH).symlink_to(tmp_path / "other")
+    for use in (
+        lambda: health_history.read(tmp_path),
+        lambda: health_history.keep(tmp_path, look(0)),
+    ):
+        with pytest.raises(Unreachable, match=r"health\.jsonl"):
+            use()
 
 
 def test_two_at_once_lose_nothing(tmp_path) -> None:
