@@ -21,8 +21,7 @@ from tests.support.storage_flow import REPORT, with_cleanup
 
 def test_a_sync_is_looked_at_and_then_executed(console: Console, make_workspace) -> None:
     root: Path = make_workspace(true_files())
-    console.open_form("look", root)
-    console.picture("form")
+    console.open_form("look", root, "form")
     run = console.submit()
     console.wait(run, "COMPLETED")
     said = console.artifact(run, "report")
@@ -77,7 +76,7 @@ def test_a_held_lock_is_seen(console: Console, make_workspace) -> None:
         console.open_form("locks", root)
         run = console.submit()
         console.wait(run, "COMPLETED")
-        said = console.artifact(run, "locks")
+        said = console.artifact(run)
     line = next(line for line in said.splitlines() if line.startswith("docs"))
     assert "locks-run" in line
 

@@ -54,11 +54,12 @@ class Console:
         found = self.ask("/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
         return str(found[0]["id"])
 
-    def open_form(self, deployment: str, workspace: Path) -> None:
+    def open_form(self, deployment: str, workspace: Path, picture: str = "") -> None:
         """Open a deployment's form, as the button Run does, and type the workspace."""
         self.page.goto(f"{self.url}/deployments/deployment/{self.deployment(deployment)}/run")
         self.page.wait_for_function("document.querySelector('textarea')?.value")
         self.page.wait_for_load_state("networkidle")
+        self.picture(picture)
         self.after("workspace", "textarea").fill(str(workspace))
 
     def after(self, name: str, tag: str) -> Any:
