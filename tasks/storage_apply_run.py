@@ -233,15 +233,23 @@ def undo(applying: Applying, written: list[str]) -> None:
 @task(**policy.READ)
 def foresee_purge(applying: Applying) -> None:
     """Say what `purge` would remove."""
-    from autopack.storage.gate import Outcome
+    from autopack.io.storage_purge import foresee as look
+    from autopack.storage.gate import Outcome, caps_of_purge
 
     assert applying.report
     assert applying.approval
     assert applying.journal
-    items = _by_id(applying.report)
-    for entry in applying.journal.entries.values():
-        if entry.item in applying.approval.items and entry.state in ("moved", "purging"):
-            applying.outcomes.append(Outcome(entry.no, items[entry.item], "purged"))
+    items, chosen = _by_id(applying.report), set(applying.approval.items)
+    caps = caps_of_purge(applying.approval, items.values())
+    wanted = [entry for entry in applying.journal.entries.values() if entry.item in chosen]
+    for entry in wanted:
+        if entry.state in ("purging", "purged"):
+            caps.take(items[entry.item])
+    for entry in wanted:
+        if entry.state in ("moved", "purging"):
+            item = items[entry.item]
+            told = look(entry, item, caps) or Outcome(entry.no, item, "purged")
+            applying.outcomes.append(told)
 
 
 @task(**policy.IDEMPOTENT_WRITE)
@@ -251,6 +259,7 @@ def purge(applying: Applying, written: list[str]) -> None:
     from autopack.io.storage_purge import free_bytes
     from autopack.io.storage_purge import purge as remove
     from autopack.io.storage_rows import Use
+    from autopack.storage.gate import caps_of_purge
 
     report, approval = applying.report, applying.approval
     assert report
@@ -271,7 +280,11 @@ def purge(applying: Applying, written: list[str]) -> None:
         _settle(applying, hands)
         before = free_bytes(hands.places, roots)
         try:
-            for done in remove(hands, items, approval.items, applying.deadline, applying.check):
+            caps = caps_of_purge(approval, items.values())
+            removing = remove(
+                hands, items, set(approval.items), caps, applying.deadline, applying.check
+            )
+            for done in removing:
                 applying.outcomes.append(done)
                 applying.progress(len(applying.outcomes), len(approval.items), "purge")
             hands.journal.write("purge-complete", approval=approval.id)

@@ -205,6 +205,20 @@ def test_a_purge_waits_for_the_days_of_grace(root: Path, apply) -> None:
     assert (root / ".autopack-quarantine" / run / "1").exists()
 
 
+def test_a_purge_keeps_within_what_its_approval_allows(root: Path, run_flow) -> None:
+    apply = storage(run_flow, root)
+    with_cleanup(root, grace_days=0)
+    run = apply("execute", REPORT, approved(apply), "--execute").report["run"]
+    purge = approved(apply, "--purge", run, "--max-items", "1")
+    dry = apply("purge", run, purge)
+    assert sorted(statuses(dry).values()) == ["CAPPED", "purged"]
+    done = apply("purge", run, purge, "--execute")
+    assert (done.returncode, statuses(done)) == (1, statuses(dry))
+    assert len(os.listdir(root / ".autopack-quarantine" / run)) == 1
+    none = approved(apply, "--purge", run, "--max-bytes", "0")
+    assert set(statuses(apply("purge", run, none, "--execute")).values()) == {"CAPPED"}
+
+
 def test_an_approval_to_execute_purges_nothing(root: Path, run_flow) -> None:
     apply = storage(run_flow, root)
     with_cleanup(root, grace_days=0)
