@@ -13,6 +13,7 @@ from tasks.engine import task
 from tasks.storage_apply import Applying
 
 if TYPE_CHECKING:
+    from autopack.errors import Refused
     from autopack.io.storage_quarantine import Hands
     from autopack.storage.gate import Outcome
     from autopack.storage.schema import Approval, CleanupReport, Item
@@ -81,16 +82,18 @@ def find_unfinished(applying: Applying) -> tuple[list[str], tuple[str, ...]]:
                     locks.update(applying.locks((entry.root, entry.path) for entry in left))
                 found.append(run)
         except Refused as error:
-            applying.findings.append(
-                Finding("run_changed", "error", run, None, error.message, error.next_step)
-            )
+            applying.findings.append(_left_alone(run, error))
     return found, tuple(locks)
+
+
+def _left_alone(run: str, error: Refused) -> Finding:
+    return Finding("run_changed", "error", run, None, error.message, error.next_step)
 
 
 @task(**policy.IDEMPOTENT_WRITE)
 def settle(applying: Applying, unfinished: Iterable[str]) -> None:
     """Settle what other runs left open when they were killed."""
-    from autopack.errors import Busy
+    from autopack.errors import Busy, Refused
     from autopack.io.storage_journal import read_papers
 
     for run in unfinished:
@@ -100,6 +103,9 @@ def settle(applying: Applying, unfinished: Iterable[str]) -> None:
                     applying.findings.append(_settled(run, _settle(applying, hands)))
             except Busy:  # it is alive
                 continue
+            except Refused as error:  # its root is away, say: that is no reason to stop here
+                applying.check()  # but lost locks are
+                applying.findings.append(_left_alone(run, error))
 
 
 def _settled(run: str, left: list[Outcome]) -> Finding:
