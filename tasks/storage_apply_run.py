@@ -277,7 +277,8 @@ def purge(applying: Applying, written: list[str]) -> None:
     _say_written(applying, written)
     applying.outcomes = []
     rows, items = applying.rows(), _by_id(report)
-    roots = sorted({items[name].root for name in approval.items})
+    chosen = {name: items[name] for name in approval.items}
+    roots = sorted({item.root for item in chosen.values()})
     with _working(applying, applying.run) as hands:
         journal = hands.journal.journal
         if approval.id not in journal.purges:
@@ -287,9 +288,7 @@ def purge(applying: Applying, written: list[str]) -> None:
         before = free_bytes(hands.places, roots)
         try:
             caps = caps_of_purge(approval, items.values())
-            removing = remove(
-                hands, items, set(approval.items), caps, applying.deadline, applying.check
-            )
+            removing = remove(hands, chosen, caps, applying.deadline, applying.check)
             for done in removing:
                 applying.outcomes.append(done)
                 applying.progress(len(applying.outcomes), len(approval.items), "purge")

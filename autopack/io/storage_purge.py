@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 
@@ -36,12 +36,11 @@ _BATCH = 32
 def purge(
     hands: Hands,
     items: Mapping[str, Item],
-    chosen: Collection[str],
     caps: Caps,
     deadline: Deadline,
     check: Callable[[], None],
 ) -> Iterator[Outcome]:
-    """Remove the chosen items of a run for good, within caps; yield how each ended.
+    """Remove these items of a run for good, within caps; yield how each ended.
 
     What went before this purge was cut off counts.
 
@@ -51,7 +50,7 @@ def purge(
         Fenced: The locks were lost.
         Unreachable: The journal or a list cannot be written.
     """
-    wanted = [e for e in hands.journal.journal.entries.values() if e.item in chosen]
+    wanted = [e for e in hands.journal.journal.entries.values() if e.item in items]
     for entry in wanted:
         if entry.state in ("purging", "purged"):
             caps.take(items[entry.item])

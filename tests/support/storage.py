@@ -165,7 +165,7 @@ class Story:
         """Remove what lies in the quarantine for good, or these of it."""
         assert self.report
         chosen = [item.id for item in self.report.items if not paths or item.path in paths]
-        items = {item.id: item for item in self.report.items}
+        items = {item.id: item for item in self.report.items if item.id in chosen}
         with self.hands() as hands:
-            done = purge(hands, items, chosen, _no_caps(self.report), LATER, lambda: None)
+            done = purge(hands, items, _no_caps(self.report), LATER, lambda: None)
             return {outcome.item.path: outcome for outcome in done}
