@@ -53,6 +53,8 @@ def read_run(applying: Applying, run: str, approval: str | None = None) -> None:
 
     applying.run = run
     applying.journal = storage_journal.read_journal(applying.root, run)
+    if not applying.journal.seq:
+        raise storage_journal.nothing_moved(applying.root, run)
     applying.report, _ = storage_journal.read_papers(applying.root, run)
     if approval is not None:
         place = applying.place(approval)

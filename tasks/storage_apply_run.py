@@ -13,6 +13,7 @@ from tasks.engine import task
 from tasks.storage_apply import Applying
 
 if TYPE_CHECKING:
+    from autopack.errors import Refused
     from autopack.io.storage_quarantine import Hands
     from autopack.storage.gate import Outcome
     from autopack.storage.schema import Approval, CleanupReport, Item
@@ -81,16 +82,18 @@ def find_unfinished(applying: Applying) -> tuple[list[str], tuple[str, ...]]:
                     locks.update(applying.locks((entry.root, entry.path) for entry in left))
                 found.append(run)
         except Refused as error:
-            applying.findings.append(
-                Finding("run_changed", "error", run, None, error.message, error.next_step)
-            )
+            applying.findings.append(_left_alone(run, error))
     return found, tuple(locks)
+
+
+def _left_alone(run: str, error: Refused) -> Finding:
+    return Finding("run_changed", "error", run, None, error.message, error.next_step)
 
 
 @task(**policy.IDEMPOTENT_WRITE)
 def settle(applying: Applying, unfinished: Iterable[str]) -> None:
     """Settle what other runs left open when they were killed."""
-    from autopack.errors import Busy
+    from autopack.errors import Busy, Refused
     from autopack.io.storage_journal import read_papers
 
     for run in unfinished:
@@ -100,6 +103,9 @@ def settle(applying: Applying, unfinished: Iterable[str]) -> None:
                     applying.findings.append(_settled(run, _settle(applying, hands)))
             except Busy:  # it is alive
                 continue
+            except Refused as error:  # its root is away, say: that is no reason to stop here
+                applying.check()  # but lost locks are
+                applying.findings.append(_left_alone(run, error))
 
 
 def _settled(run: str, left: list[Outcome]) -> Finding:
@@ -233,15 +239,23 @@ def undo(applying: Applying, written: list[str]) -> None:
 @task(**policy.READ)
 def foresee_purge(applying: Applying) -> None:
     """Say what `purge` would remove."""
-    from autopack.storage.gate import Outcome
+    from autopack.io.storage_purge import foresee as look
+    from autopack.storage.gate import Outcome, caps_of_purge
 
     assert applying.report
     assert applying.approval
     assert applying.journal
-    items = _by_id(applying.report)
-    for entry in applying.journal.entries.values():
-        if entry.item in applying.approval.items and entry.state in ("moved", "purging"):
-            applying.outcomes.append(Outcome(entry.no, items[entry.item], "purged"))
+    items, chosen = _by_id(applying.report), set(applying.approval.items)
+    caps = caps_of_purge(applying.approval, items.values())
+    wanted = [entry for entry in applying.journal.entries.values() if entry.item in chosen]
+    for entry in wanted:
+        if entry.state in ("purging", "purged"):
+            caps.take(items[entry.item])
+    for entry in wanted:
+        if entry.state in ("moved", "purging"):
+            item = items[entry.item]
+            told = look(entry, item, caps) or Outcome(entry.no, item, "purged")
+            applying.outcomes.append(told)
 
 
 @task(**policy.IDEMPOTENT_WRITE)
@@ -251,6 +265,7 @@ def purge(applying: Applying, written: list[str]) -> None:
     from autopack.io.storage_purge import free_bytes
     from autopack.io.storage_purge import purge as remove
     from autopack.io.storage_rows import Use
+    from autopack.storage.gate import caps_of_purge
 
     report, approval = applying.report, applying.approval
     assert report
@@ -262,7 +277,8 @@ def purge(applying: Applying, written: list[str]) -> None:
     _say_written(applying, written)
     applying.outcomes = []
     rows, items = applying.rows(), _by_id(report)
-    roots = sorted({items[name].root for name in approval.items})
+    chosen = {name: items[name] for name in approval.items}
+    roots = sorted({item.root for item in chosen.values()})
     with _working(applying, applying.run) as hands:
         journal = hands.journal.journal
         if approval.id not in journal.purges:
@@ -271,7 +287,9 @@ def purge(applying: Applying, written: list[str]) -> None:
         _settle(applying, hands)
         before = free_bytes(hands.places, roots)
         try:
-            for done in remove(hands, items, approval.items, applying.deadline, applying.check):
+            caps = caps_of_purge(approval, items.values())
+            removing = remove(hands, chosen, caps, applying.deadline, applying.check)
+            for done in removing:
                 applying.outcomes.append(done)
                 applying.progress(len(applying.outcomes), len(approval.items), "purge")
             hands.journal.write("purge-complete", approval=approval.id)

@@ -47,8 +47,8 @@ class OnDisk:
         return digest_of_bytes(self.data)
 
 
-def plain_bytes(path: Path, shown: str) -> bytes | None:
-    """Return a plain file's bytes, at most one more than a document may have; None without one.
+def plain_bytes(path: Path, shown: str, most: int = MAX_BYTES) -> bytes | None:
+    """Return a plain file's bytes, one more than `most` at most; None without a file.
 
     Raises:
         Refused: It is a symbolic link, a folder or something else that is no plain file.
@@ -68,7 +68,7 @@ def plain_bytes(path: Path, shown: str) -> bytes | None:
         os.close(descriptor)
         raise _no_plain_file(shown)
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(most + 1)
 
 
 def _no_plain_file(shown: str) -> Refused:

@@ -59,12 +59,18 @@ def read_journal(root: Path, run: str) -> Journal:
     try:
         return _sound(replay(path.read_bytes()), path.relative_to(root))
     except FileNotFoundError:
-        raise UsageError(
-            f"run {run} has moved nothing here: {path.relative_to(root)} is not there",
-            next_step=f"ls {STORAGE}",
-        ) from None
+        raise nothing_moved(root, run) from None
     except OSError as error:
         raise _failed(path, error) from error
+
+
+def nothing_moved(root: Path, run: str) -> UsageError:
+    """Return what to raise where a run has no journal, or one without a record."""
+    shown = (folder_of(root, run) / JOURNAL).relative_to(root)
+    return UsageError(
+        f"run {run} has moved nothing here: {shown} is not there, or is empty",
+        next_step=f"ls {STORAGE}",
+    )
 
 
 def _sound(journal: Journal, shown: Path) -> Journal:
@@ -130,6 +136,8 @@ def read_papers(root: Path, run: str) -> tuple[CleanupReport, Approval]:
         texts = [(folder / name).read_bytes() for name in (REPORT, APPROVAL)]
         report = parse_report(REPORT, texts[0])
         approval = Approval.model_validate_json(texts[1])
+    except FileNotFoundError:
+        raise _not_its_own(run) from None
     except OSError as error:
         raise _failed(folder, error) from error
     except (ValueError, UsageError):
@@ -206,8 +214,8 @@ def appending(root: Path, run: str, about: dict[str, str] | None = None) -> Iter
         Unreachable: It cannot be written.
     """
     path = folder_of(root, run) / JOURNAL
-    if about is None:
-        read_journal(root, run)
+    if about is None and not read_journal(root, run).seq:
+        raise nothing_moved(root, run)
     try:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o644)

@@ -11,6 +11,8 @@ from autopack.io.rule_files import plain_bytes
 from autopack.phases.errors import dotted
 from autopack.storage.schema import Approval
 
+LARGEST = 32 << 20
+"""Bytes of an approval: of the million items that one may be of, 27 MB."""
 APPROVE = "python -m flows.storage_apply approve REPORT"
 
 
@@ -22,7 +24,7 @@ def read_approval(path: Path, shown: str) -> Approval:
         Refused: It is a link, is malformed, or says something in another way than the command.
         Unreachable: It cannot be read.
     """
-    data = plain_bytes(path, shown)
+    data = plain_bytes(path, shown, LARGEST)
     if data is None:
         raise UsageError(f"{shown} does not exist", next_step=APPROVE)
     try:

@@ -64,7 +64,10 @@ def packaged() -> Policy:
 def protection_of(policy: Policy, workspace: Path, root: Path) -> Protection:
     """Return what a policy of a workspace protects in a root, wherever one lies in the other."""
     home, top = (os.fsencode(os.path.realpath(path)) for path in (workspace, root))
-    return Protection(policy, inside=_within(top, home), holds=_within(home, top))
+    inside, holds = _within(top, home), _within(home, top)
+    apart = top != home and not inside and not holds
+    at = spell(top.strip(b"/")) if apart else ""
+    return Protection(policy, inside=inside, holds=holds, at=at)
 
 
 def _within(inner: bytes, outer: bytes) -> str:

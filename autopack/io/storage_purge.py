@@ -25,7 +25,7 @@ from autopack.io.storage_listing import (
 from autopack.io.storage_places import Place, Places, native
 from autopack.io.storage_quarantine import Declined, Hands
 from autopack.io.storage_seen import as_json
-from autopack.storage.gate import Outcome, status_of, told
+from autopack.storage.gate import Caps, Outcome, status_of, told
 from autopack.storage.journal import Entry
 from autopack.storage.schema import Item
 
@@ -36,11 +36,13 @@ _BATCH = 32
 def purge(
     hands: Hands,
     items: Mapping[str, Item],
-    chosen: Sequence[str],
+    caps: Caps,
     deadline: Deadline,
     check: Callable[[], None],
 ) -> Iterator[Outcome]:
-    """Remove the chosen items of a run for good; yield how each ended.
+    """Remove these items of a run for good, within caps; yield how each ended.
+
+    What went before this purge was cut off counts.
 
     Raises:
         DeadlineExceeded: What is left waits for another call.
@@ -48,14 +50,30 @@ def purge(
         Fenced: The locks were lost.
         Unreachable: The journal or a list cannot be written.
     """
-    there = hands.journal.journal.entries.values()
-    wanted = [e for e in there if e.item in chosen and e.state in ("moved", "purging")]
+    wanted = [e for e in hands.journal.journal.entries.values() if e.item in items]
     for entry in wanted:
+        if entry.state in ("purging", "purged"):
+            caps.take(items[entry.item])
+    for entry in wanted:
+        if entry.state not in ("moved", "purging"):
+            continue
         deadline.check("removing things from the quarantine")
         check()
+        if capped := foresee(entry, items[entry.item], caps):
+            yield capped
+            continue
         yield _Purging(hands, entry, items[entry.item], deadline).purge()
     for number in sorted({entry.root for entry in wanted}):
         hands.places.drop_if_empty(number, hands.fence)
+
+
+def foresee(entry: Entry, item: Item, caps: Caps) -> Outcome | None:
+    """Return how an item of the quarantine would be capped, else None, and count it."""
+    if entry.state == "moved":
+        if why := caps.refuse(item):
+            return Outcome(entry.no, item, "CAPPED", why)
+        caps.take(item)
+    return None
 
 
 def free_bytes(places: Places, numbers: Sequence[int]) -> int:

@@ -198,7 +198,10 @@ class Mover:
             self.hands.patiently(lambda: _rename(old, new))
             seen = arrived_or_back(self.hands, item, old, new)
             self._renamed[item.dev, item.ino] = seen.ctime_ns
-            end_move(self.hands.journal, entry.no, seen, (old[0], new[0]))
+            try:
+                end_move(self.hands.journal, entry.no, seen, (old[0], new[0]))
+            except OSError as error:
+                raise Astray(f"{told(error)}, after the move; it is in {entry.place}") from None
 
     def _quarantine(self, root: int) -> AbstractContextManager[int]:
         return self.hands.places.quarantine(root, self.hands.fence)

@@ -55,7 +55,7 @@ def of_run(journal: Journal, report: CleanupReport, begun: str = "") -> Subject:
     A purge that has `begun` under an approval of this id is about what was there then.
     """
     known = journal.purges.get(begun)
-    there = journal.entries.values() if known else journal.held
+    there = journal.entries.values() if known else journal.left
     held = {entry.item for entry in there}
     items = tuple(item for item in report.items if item.id in held)
     manifest = known.manifest if known else journal.manifest

@@ -165,6 +165,12 @@ def caps_of(policy: Policy, approval: Approval) -> Caps:
     return Caps({**limits, "": (approval.max_bytes, approval.max_items)})
 
 
+def caps_of_purge(approval: Approval, items: Iterable[Item]) -> Caps:
+    """Return what the approval of a purge allows; a policy has no caps for what is put away."""
+    limits: dict[str, tuple[int | None, int | None]] = {i.category: (None, None) for i in items}
+    return Caps({**limits, "": (approval.max_bytes, approval.max_items)})
+
+
 # --- locks ------------------------------------------------------------------------------------
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")

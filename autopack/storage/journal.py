@@ -90,6 +90,11 @@ class Journal:
         return [entry for entry in self.entries.values() if entry.state == "moved"]
 
     @property
+    def left(self) -> list[Entry]:
+        """The items in the quarantine, with those of which a purge has removed a part."""
+        return [entry for entry in self.entries.values() if entry.state in ("moved", "purging")]
+
+    @property
     def last_move(self) -> datetime | None:
         """When the last item came into the quarantine; None where none did."""
         times = [datetime.fromisoformat(e.at) for e in self.entries.values() if e.at]
@@ -100,7 +105,7 @@ class Journal:
         """The digest of what is in the quarantine: what the approval of a purge is about."""
         held = [
             [entry.no, entry.item, entry.root, entry.path, entry.place, entry.seen]
-            for entry in self.held
+            for entry in self.left
         ]
         return digest({"run": self.run, "report": self.report, "items": held})
 

@@ -31,6 +31,7 @@ LEDGERS = tuple(
     )
 )
 AMBIGUOUS = "ambiguous name"
+ELSEWHERE = "state of another workspace"
 _NO_PATH = r"\A(?:/|\z)|//|/\z|(?:\A|/)\.\.?(?:/|\z)|\x00"
 _WINDOWS = (
     r'[\\:*?"<>|\x00-\x1f]'  # a separator, a stream (a:b), or no character of a name
@@ -53,16 +54,19 @@ class Protection:
     """The rules of a policy, and those that hold whatever it says, for the paths of one root.
 
     The globs hold from the root; from the workspace as well, where the root lies `inside` it or
-    `holds` it. Both are paths of one relative to the other, spelled, "" for neither.
+    `holds` it. Both are paths of one relative to the other, spelled, "" for neither. A root apart
+    from the workspace is `at` a path of its own: what is state in any workspace is so there too.
     """
 
-    def __init__(self, policy: Policy, *, inside: str = "", holds: str = "") -> None:
+    def __init__(self, policy: Policy, *, inside: str = "", holds: str = "", at: str = "") -> None:
+        self._at = f"{at}/" if at else ""
         self._inside, self._holds = f"{inside}/" if inside else "", f"{holds}/" if holds else ""
         self._windows = policy.case == "insensitive"
         self._rules = tuple(
             (why, Globs(globs, fold=True, covering=True)) for why, globs in _rules(policy) if globs
         )
         self._all = Globs(tuple(g for _, rule in self._rules for g in rule.globs), True, True)
+        self._anywhere = Globs((*_floating(), *LEDGERS), True, True)
         self._ambiguous = f"{_NO_PATH}|{_WINDOWS}" if self._windows else _NO_PATH
         self._named = re.compile(self._ambiguous.replace(r"\z", r"\Z"))
 
@@ -71,6 +75,8 @@ class Protection:
         for name in self._names(path):
             if self._all.match(name):
                 return next(why for why, rule in self._rules if rule.match(name))
+        if self._at and self._anywhere.match(self._at + path):
+            return ELSEWHERE
         return AMBIGUOUS if self._named.search(path) else None
 
     def _names(self, path: str) -> Iterator[str]:
@@ -102,6 +108,8 @@ class Protection:
 
     def _guarded(self, paths: pl.Series) -> pl.Series:
         found = self._all.series(paths) | paths.str.contains(self._ambiguous)
+        if self._at:
+            found = found | self._anywhere.series(self._at + paths)
         if self._inside:
             found = found | self._all.series(self._inside + paths)
         if self._holds:
@@ -131,6 +139,12 @@ def _rules(policy: Policy) -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, globs in policy.protected.items():
         yield f"protected: {name}", tuple(globs)
     yield "pinned", tuple(policy.pinned)
+
+
+def _floating() -> Iterator[str]:
+    """Yield the globs of state that is known as such at any depth."""
+    globs = (_anywhere(state) for state in REGISTRY if not state.rebuilt)
+    return (glob for glob in globs if glob.startswith("**/"))
 
 
 def _anywhere(state: StateFile) -> str:

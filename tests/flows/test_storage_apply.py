@@ -205,6 +205,20 @@ def test_a_purge_waits_for_the_days_of_grace(root: Path, apply) -> None:
     assert (root / ".autopack-quarantine" / run / "1").exists()
 
 
+def test_a_purge_keeps_within_what_its_approval_allows(root: Path, run_flow) -> None:
+    apply = storage(run_flow, root)
+    with_cleanup(root, grace_days=0)
+    run = apply("execute", REPORT, approved(apply), "--execute").report["run"]
+    purge = approved(apply, "--purge", run, "--max-items", "1")
+    dry = apply("purge", run, purge)
+    assert sorted(statuses(dry).values()) == ["CAPPED", "purged"]
+    done = apply("purge", run, purge, "--execute")
+    assert (done.returncode, statuses(done)) == (1, statuses(dry))
+    assert len(os.listdir(root / ".autopack-quarantine" / run)) == 1
+    none = approved(apply, "--purge", run, "--max-bytes", "0")
+    assert set(statuses(apply("purge", run, none, "--execute")).values()) == {"CAPPED"}
+
+
 def test_an_approval_to_execute_purges_nothing(root: Path, run_flow) -> None:
     apply = storage(run_flow, root)
     with_cleanup(root, grace_days=0)
@@ -311,6 +325,42 @@ def test_a_run_that_was_killed_goes_on_with_the_same_approval(root: Path, apply)
     assert kept(root) == before
 
 
+def test_a_run_that_was_killed_before_its_first_record_can_still_go_on(root: Path, apply) -> None:
+    approval = approved(apply)
+    kill_at(root, 1, "execute", REPORT, approval, "--execute")
+    [run] = os.listdir(root / STORAGE)
+    for words in (["undo", run], ["undo", run, "--execute"]):
+        none = apply(*words)
+        assert (none.returncode, "has moved nothing" in none.report["message"]) == (2, True)
+    done = apply("execute", REPORT, approval, "--execute")
+    assert (done.returncode, set(statuses(done).values())) == (0, {"moved"}), done.stderr
+
+
+@pytest.mark.parametrize("lost", ["its root", "its report"])
+def test_a_killed_run_that_nobody_can_settle_stops_no_other(
+    root: Path, apply, tmp_path: Path, lost: str
+) -> None:
+    from tests.support.storage import report_of
+    from tests.support.storage_flow import policy_of
+
+    other = tmp_path / "other"
+    (other / "logs").mkdir(parents=True)
+    (other / "logs/x.log").write_text("x")
+    (root / REPORT).write_bytes(report_of(other, "logs/x.log", policy=policy_of(root)).data())
+    kill_at(root, 3, "execute", REPORT, approved(apply), "--execute")
+    [run] = os.listdir(root / STORAGE)
+    taken = other if lost == "its root" else root / STORAGE / run / "report.json"
+    os.rename(taken, tmp_path / "taken")
+    with_report(root, "logs/a.log")
+    done = apply("execute", REPORT, approved(apply), "--execute")
+    assert (done.returncode, statuses(done)) == (1, {"logs/a.log": "moved"}), done.stderr
+    [finding] = done.report["findings"]
+    assert (finding["severity"], finding["path"]) == ("error", run)
+    os.rename(tmp_path / "taken", taken)
+    assert statuses(apply("undo", run, "--execute")) == {"logs/x.log": "undone"}
+    assert (other / "logs/x.log").read_text() == "x"
+
+
 def test_the_next_command_settles_what_another_run_left(root: Path, apply) -> None:
     first = approved(apply, REPORT, "--items", "all")
     kill_at(root, 3, "execute", REPORT, first, "--execute")
@@ -337,3 +387,14 @@ def test_a_journal_that_was_changed_is_told_and_its_run_left_alone(root: Path, a
     done = apply("execute", REPORT, approved(apply), "--execute")
     assert (done.returncode, statuses(done)) == (1, {"logs/more.log": "moved"})
     assert [f["code"] for f in done.report["findings"]] == ["run_changed"]
+
+
+def test_a_purge_that_was_cut_off_can_be_approved_again(root: Path, run_flow) -> None:
+    apply = storage(run_flow, root)
+    with_cleanup(root, grace_days=0)
+    run = apply("execute", REPORT, approved(apply), "--execute").report["run"]
+    kill_at(root, 3, "purge", run, approved(apply, "--purge", run), "--execute")
+    done = apply("purge", run, approved(apply, "--purge", run), "--execute")
+    assert (done.returncode, len(statuses(done))) == (0, 2), done.stderr
+    assert set(statuses(done).values()) == {"purged"}
+    assert not (root / ".autopack-quarantine").exists()

@@ -22,6 +22,7 @@ from autopack.io.storage_resume import settle
 from autopack.io.storage_runs import execute, items_of, outcomes, working
 from autopack.io.storage_undo import undo
 from autopack.storage.approval import Given, Limits, Subject, chosen, make, of_report, of_run
+from autopack.storage.gate import Caps as Gate
 from autopack.storage.gate import Outcome, caps_of
 from autopack.storage.policy import Caps, Policy
 from autopack.storage.schema import Approval, CleanupReport, Item, item_id
@@ -75,6 +76,10 @@ def approve(report: CleanupReport, policy: Policy, limits: Limits = ALL) -> Appr
     subject = of_report(report)
     given = Given("Ada Lovelace", datetime.now(UTC), secrets.token_hex(16))
     return make(subject, policy, chosen(subject, ["all"]), limits, given)
+
+
+def _no_caps(report: CleanupReport) -> Gate:
+    return Gate(dict.fromkeys(("", *(item.category for item in report.items)), (None, None)))
 
 
 @dataclass
@@ -160,7 +165,7 @@ class Story:
         """Remove what lies in the quarantine for good, or these of it."""
         assert self.report
         chosen = [item.id for item in self.report.items if not paths or item.path in paths]
-        items = {item.id: item for item in self.report.items}
+        items = {item.id: item for item in self.report.items if item.id in chosen}
         with self.hands() as hands:
-            done = purge(hands, items, chosen, LATER, lambda: None)
+            done = purge(hands, items, _no_caps(self.report), LATER, lambda: None)
             return {outcome.item.path: outcome for outcome in done}

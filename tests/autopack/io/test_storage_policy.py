@@ -138,6 +138,21 @@ def test_what_is_protected_does_not_depend_on_where_the_scan_begins(tmp_path: Pa
         assert protection_of(policy, home, Path("/")).reason(f"{str(workspace)[1:]}/src/a")
 
 
+def test_state_of_another_workspace_is_protected_wherever_the_scan_begins(tmp_path: Path) -> None:
+    policy, home, other = Policy(), tmp_path / "it", tmp_path / "other"
+    for root, path in (
+        (other / ".git", "objects/x"),
+        (other / ".autopack-quarantine", "run/1"),
+        (other / ".autopack-quarantine/run", "1"),
+        (other / ".autonomous_runs", "storage/run/journal.jsonl"),
+        (other / "docs", "DEBUG_LOG.md"),
+    ):
+        protection = protection_of(policy, home, root)
+        assert protection.reason(path), root
+        assert protection.first(["x", path] if root.name == "docs" else [path]), root
+    assert protection_of(policy, home, other / "docs").reason("x") is None
+
+
 # --- older formats --------------------------------------------------------------------------------
 
 ONE = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import Counter
@@ -177,6 +178,29 @@ def test_what_cannot_go_back_is_a_conflict_and_stays_open(
     (story.root / "a").unlink()
     assert story.statuses() == {"a": "STALE"}
     assert (story.root / "a").read_text() == "the victim"
+
+
+def test_a_disk_that_fails_after_the_rename_leaves_the_item_to_be_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = laid(tmp_path, 0)
+    story.write(one="one", two="two")
+    story.plan("one", "two")
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), os.stat(story.root)) and not (
+            story.root / "one"
+        ).exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        told = story.execute()
+    assert told["one"].status == "CONFLICT"
+    assert set(story.statuses().values()) == {"moved"}
+    assert {o.status for o in story.undo().values()} == {"undone"}
 
 
 def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:

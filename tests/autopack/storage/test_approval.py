@@ -95,6 +95,16 @@ def test_words_that_mean_no_item_are_told(word: str) -> None:
         approve(words=(word,))
 
 
+def test_an_approval_of_very_many_items_is_read_back(tmp_path) -> None:
+    from autopack.io.storage_papers import read_approval
+
+    items = tuple(item("a").model_copy(update={"id": f"item:{n:016x}"}) for n in range(60_000))
+    subject = Subject("execute", "sha256:" + "00" * 32, NOW, items)
+    approval = make(subject, POLICY, items, Limits(), Given("Ada Lovelace", NOW, "01" * 16))
+    (tmp_path / "approval.json").write_bytes(approval.data())
+    assert read_approval(tmp_path / "approval.json", "approval.json") == approval
+
+
 def test_an_approval_never_holds_for_longer_than_the_policy_allows() -> None:
     with pytest.raises(UsageError, match="at most 24 hours"):
         approve(lifetime=timedelta(hours=25))
