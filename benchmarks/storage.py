@@ -29,7 +29,8 @@ from statistics import median
 from autopack.deadline import Deadline
 from autopack.io.storage_scan import scan
 from autopack.io.storage_snapshots import packed
-from autopack.storage.delta import delta, growth
+from autopack.storage.delta import delta
+from autopack.storage.growth import growth
 from autopack.storage.snapshot import Mode, Snapshot, totals, with_tree_sizes
 from benchmarks.measure import Row, interleaved, show
 from benchmarks.search import REPOSITORY
@@ -263,8 +264,13 @@ def differences(root: Path, rounds: int) -> list[Row]:
         counted = [len(database.execute(query).fetchall()) for query in _QUERIES]
         assert counted == [found.new.height, found.gone.height, found.changed.height]
 
+    sized = with_tree_sizes(frame), with_tree_sizes(after)
+
+    def grown() -> None:
+        growth(*sized, 20)
+
     times = interleaved(
-        rounds, lambda: delta(frame, after), sqlite, lambda: growth(frame, after),
+        rounds, lambda: delta(frame, after), sqlite, grown,
         lambda: packed(last), lambda: with_tree_sizes(frame), lambda: totals(frame),
     )  # fmt: skip
     names = ("delta", "growth by folder", "snapshot as Parquet", "recursive sizes", "totals")

@@ -1,12 +1,9 @@
-"""What became of a tree between two snapshots: new, gone, changed, and the growth by folder."""
+"""What became of a tree between two snapshots: new, gone, changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from autopack.storage.classify import Kind
-from autopack.storage.snapshot import with_tree_sizes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,28 +58,3 @@ def _without(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
         return frame.clear()
     left = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
     return frame.filter(left.scatter(rows, False))
-
-
-def growth(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Return how much each folder of either frame grew, in bytes with everything below it.
-
-    Columns: `path`, `size_before`, `size_after`, `grown`, and the same of `allocated`; the most
-    grown first, the most shrunk last. A folder that is not there has the size 0.
-    """
-    import polars as pl
-
-    sides = []
-    for name, frame in (("before", before), ("after", after)):
-        folders = with_tree_sizes(frame).filter(pl.col("kind") == int(Kind.FOLDER))
-        sides.append(
-            folders.select(
-                "path",
-                pl.col("tree_size").alias(f"size_{name}"),
-                pl.col("tree_allocated").alias(f"allocated_{name}"),
-            )
-        )
-    both = sides[0].join(sides[1], on="path", how="full", coalesce=True).fill_null(0)
-    return both.with_columns(
-        grown=pl.col("size_after") - pl.col("size_before"),
-        grown_allocated=pl.col("allocated_after") - pl.col("allocated_before"),
-    ).sort("grown", "path", descending=[True, False])

@@ -189,9 +189,10 @@ def test_a_disk_that_fails_after_the_rename_leaves_the_item_to_be_settled(
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        if os.path.samestat(os.fstat(descriptor), os.stat(story.root)) and not (
-            story.root / "one"
-        ).exists():
+        if (
+            os.path.samestat(os.fstat(descriptor), os.stat(story.root))
+            and not (story.root / "one").exists()
+        ):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(descriptor)
 

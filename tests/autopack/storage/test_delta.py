@@ -7,7 +7,7 @@ import random
 import polars as pl
 import pytest
 
-from autopack.storage.delta import COMPARED, delta, growth
+from autopack.storage.delta import COMPARED, delta
 from tests.support.trees import frame_of
 
 BEFORE = {"a/x": 10, "a/y": 20, "b/z": 30, "gone/file": 5}
@@ -61,17 +61,3 @@ def test_a_delta_is_what_dictionaries_say(seed) -> None:
     assert paths(found.gone) == [path for path in before["path"] if path not in new]
     both = [path for path in after["path"] if path in old and old[path] != new[path]]
     assert paths(found.changed) == both
-
-
-def test_growth_is_told_by_folder_with_all_below_it() -> None:
-    found = growth(steady(BEFORE), steady(AFTER))
-    grown = dict(found.select("path", "grown").iter_rows())
-    assert grown == {
-        "a": 5, "b": 0, "gone": -4096 - 5, "new": 2 * 4096 + 7, "new/deep": 4096 + 7,
-        "": 5 - 4096 - 5 + 2 * 4096 + 7,
-    }  # fmt: skip
-    assert paths(found)[0] == "new"
-    assert paths(found)[-1] == "gone"
-    assert found.filter(pl.col("path") == "a").select("size_before", "size_after").row(0) == (
-        4096 + 30, 4096 + 35,
-    )  # fmt: skip
