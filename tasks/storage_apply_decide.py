@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -185,6 +186,9 @@ def write(applying: Applying, out: str | None, written: list[str]) -> None:
 
     approval = applying.approval
     assert approval
+    path = Path(out).expanduser() if out else applying.root / _usual_place(applying)
+    shown = applying.papers["approval"] = applying.shown(path)
+    _check_place(path, shown)
     audit.append(
         applying.root,
         {
@@ -199,10 +203,26 @@ def write(applying: Applying, out: str | None, written: list[str]) -> None:
             "items": len(approval.items),
         },
     )
-    path = Path(out).expanduser() if out else applying.root / _usual_place(applying)
-    shown = applying.papers["approval"] = applying.shown(path)
     write_product(path, shown, approval.data())
     written.append(shown)
+
+
+def _check_place(path: Path, shown: str) -> None:
+    """Make sure that an approval takes the place of nothing, or of another approval.
+
+    Raises:
+        Refused: Something else is there.
+    """
+    from autopack.io.storage_papers import read_approval
+
+    if not os.path.lexists(path):
+        return
+    try:
+        read_approval(path, shown)
+    except Refused:
+        raise Refused(
+            f"{shown} is there, and is no approval", next_step="pass another --out"
+        ) from None
 
 
 def _usual_place(applying: Applying) -> str:

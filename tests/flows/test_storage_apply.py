@@ -157,6 +157,17 @@ def test_an_approval_that_was_not_given_here_is_refused(root: Path, apply) -> No
     assert (done.returncode, "no record of it" in done.report["message"]) == (6, True)
 
 
+def test_an_approval_is_written_over_nothing_but_an_approval(root: Path, apply) -> None:
+    before = (root / "src/main.py").read_bytes()
+    done = apply("approve", REPORT, "--by", "Ada Lovelace", "--out", root / "src/main.py")
+    assert (done.returncode, "is no approval" in done.report["message"]) == (6, True)
+    assert (root / "src/main.py").read_bytes() == before
+    assert not list(audit.records(root)), "what was not given is not on record"
+    for _ in range(2):
+        again = apply("approve", REPORT, "--by", "Ada Lovelace", "--out", root / "given.json")
+        assert again.returncode == 0, again.stderr
+
+
 def make_key(path: Path) -> str:
     """Make a private key file, and return its public half."""
     from cryptography.hazmat.primitives import serialization as pem
