@@ -67,6 +67,7 @@ lock: $(READY) ## Pin requirements/*.txt from pyproject.toml; ARGS=--upgrade mov
 	$(PIN) $(ARGS) --extra machines --output-file requirements/machines.txt pyproject.toml
 	$(PIN) $(ARGS) --extra dev --output-file requirements/dev.txt pyproject.toml
 
+# The pins are constraints as well: a pin of `name` does not bind `name[extra]`, a constraint does.
 # A broken or half-made environment is made again; the stamp comes last, so an interrupted
 # installation leaves none.
 $(READY): requirements/dev.txt
@@ -80,5 +81,5 @@ $(READY): requirements/dev.txt
 	@$(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		"$(PYTHON)" -m venv --clear .venv
 	@echo "Installing requirements/dev.txt into .venv (minutes the first time)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< -c $<
 	@touch $@

@@ -8,21 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autopack.errors import Refused, UsageError
+from autopack.errors import UsageError
 from autopack.report import Report
 from tasks import policy
+from tasks.asking import Question, ask, listed, somebody_to_ask
 from tasks.engine import task
 from tasks.rules_append import REVIEWED
 from tasks.rules_ruling import APPROVAL, PROPOSAL, Ruling
-from tasks.run import current, waiting_for_a_person
+from tasks.run import current
 
 if TYPE_CHECKING:
     from prefect.input import RunInput
 
 ANSWER_S = 24 * 3600
 """How long a paused flow run waits for its answer, in seconds."""
-LOOK_S = 5
-"""How often it looks."""
 
 
 @dataclass(frozen=True)
@@ -69,50 +68,20 @@ def answer(
         if not by:
             raise UsageError("--by is missing: who decides?", next_step="add --by 'Your Name'")
         return Answer(approve or (), reject or (), by, expires)
-    from tasks.engine import inside_prefect
-
-    run = current()
-    if by or not run or run.engine != "server" or not inside_prefect():
+    if by or not somebody_to_ask():
         raise UsageError(
             "nothing is decided", next_step="say --approve RULE or --reject RULE, and --by NAME"
         )
-    return _asked(report, expires)
-
-
-def _asked(report: Report, expires: str) -> Answer:
-    """Show the proposal on the flow run, pause it, and return what somebody typed.
-
-    Raises:
-        Refused: Nobody answered in time.
-    """
-    from prefect.artifacts import create_markdown_artifact
-    from prefect.exceptions import FlowPauseTimeout
-    from prefect.flow_runs import pause_flow_run
-
-    from autopack.render import question
-
     how = (
         "Resume this run with your own name and the ids of the rules to approve and to reject, or "
         f"all. The approval then holds for {expires}; nothing is active before it is appended."
     )
-    create_markdown_artifact(
-        question("Take these rules?", report, how),
-        key="failure-rules-proposal", description="What is proposed",
+    wanted = Question(
+        "Take these rules?", how, "failure-rules-proposal", ANSWER_S,
+        "python -m flows.failure_rules review",
     )  # fmt: skip
-    try:
-        with waiting_for_a_person():
-            typed = pause_flow_run(_form(), timeout=ANSWER_S, poll_interval=LOOK_S)
-    except FlowPauseTimeout:
-        raise Refused(
-            "nobody decided in time", next_step="python -m flows.failure_rules review"
-        ) from None
-    assert typed is not None
-    words = {name: str(getattr(typed, name)) for name in ("approve", "reject", "by")}
-    return Answer(_words(words["approve"]), _words(words["reject"]), words["by"], expires)
-
-
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
+    typed = ask(wanted, report, _form())
+    return Answer(listed(typed["approve"]), listed(typed["reject"]), typed["by"], expires)
 
 
 def _form() -> type[RunInput]:

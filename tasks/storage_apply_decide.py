@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 from autopack.errors import Refused, UsageError
 from autopack.report import Report
 from tasks import policy
+from tasks.asking import Question, ask, listed, somebody_to_ask
 from tasks.engine import task
-from tasks.run import current, waiting_for_a_person
+from tasks.run import current
 from tasks.storage_apply import Applying
 from tasks.storage_apply_gate import APPROVED, read_run
 
 if TYPE_CHECKING:
     from prefect.input import RunInput
-
-LOOK_S = 5
-"""How often a paused flow run looks for its answer, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -71,53 +69,30 @@ def answer(report: Report, applying: Applying, given: Answer | None, expires: st
     Raises:
         UsageError: There is no decision, and nobody to ask.
     """
-    from tasks.engine import inside_prefect
-
     if given is not None:
         return given
-    run = current()
-    if not run or run.engine != "server" or not inside_prefect():
+    if not somebody_to_ask():
         raise UsageError(
             "--by is missing: who approves?", next_step="add --by 'Your Name', or --sign KEY"
         )
-    return _asked(report, applying, expires)
+    typed = ask(_question(applying, expires), report, _form())
+    return Answer(listed(typed["items"]), typed["by"])
 
 
-def _asked(report: Report, applying: Applying, expires: str) -> Answer:
-    """Show the report on the flow run, pause it, and return what somebody typed.
-
-    Raises:
-        Refused: Nobody answered for as long as the approval may hold.
-    """
-    from prefect.artifacts import create_markdown_artifact
-    from prefect.exceptions import FlowPauseTimeout
-    from prefect.flow_runs import pause_flow_run
-
+def _question(applying: Applying, expires: str) -> Question:
     from autopack.papers import span
-    from autopack.render import question
 
-    assert applying.subject
-    what = f"run {applying.run} has in the quarantine" if applying.subject.run else "is listed"
-    asked = "Remove it for good?" if applying.subject.run else "Put it into the quarantine?"
+    subject = applying.subject
+    assert subject
+    what = f"run {applying.run} has in the quarantine" if subject.run else "is listed"
     how = (
         f"Resume this run with your own name and the ids of the items, or all, of what {what}. "
         f"The approval then holds for {expires}; nothing is moved by it. "
-        f"It is about {applying.subject.digest}."
+        f"It is about {subject.digest}."
     )
-    create_markdown_artifact(
-        question(asked, report, how), key="storage-apply-report", description=asked
-    )
-    try:
-        with waiting_for_a_person():
-            typed = pause_flow_run(
-                _form(), timeout=int(span(expires).total_seconds()), poll_interval=LOOK_S
-            )
-    except FlowPauseTimeout:
-        again = applying.subject.again if applying.subject else ""
-        raise Refused("nobody approved in time", next_step=again) from None
-    assert typed is not None
-    words = str(getattr(typed, "items")).replace(",", " ").split()  # noqa: B009 - a form of Prefect
-    return Answer(words, str(getattr(typed, "by")))  # noqa: B009
+    asked = "Remove it for good?" if subject.run else "Put it into the quarantine?"
+    seconds = span(expires).total_seconds()
+    return Question(asked, how, "storage-apply-report", seconds, subject.again)
 
 
 def _form() -> type[RunInput]:
