@@ -148,19 +148,21 @@ def _by_id(report: CleanupReport) -> dict[str, Item]:
 
 @task(**policy.READ)
 def foresee(applying: Applying) -> None:
-    """Say what `execute` would do with each item now."""
+    """Say what `execute` would do with each item now; of a killed run also what it has done."""
     from autopack.io.storage_quarantine import foresee as look
-    from autopack.io.storage_runs import items_of, looking
+    from autopack.io.storage_runs import ended, items_of, looking
     from autopack.storage.gate import caps_of
 
     assert applying.report
     assert applying.approval
     assert applying.policy
     caps = caps_of(applying.policy, applying.approval)
+    items = items_of(applying.report, applying.approval)
+    done = ended(applying.journal, items, caps) if applying.journal else {}
     with looking(applying.run, applying.report, applying.protected) as eyes:
-        for no, item in items_of(applying.report, applying.approval).items():
+        for no, item in items.items():
             applying.deadline.check("looking at items")
-            applying.outcomes.append(look(eyes, no, item, caps))
+            applying.outcomes.append(done.get(no) or look(eyes, no, item, caps))
 
 
 @task(**policy.IDEMPOTENT_WRITE)
