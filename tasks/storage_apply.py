@@ -42,6 +42,8 @@ class Applying:
         self.policy_shown = ""
         self.report: CleanupReport | None = None
         self.approval: Approval | None = None
+        self.given: Approval | None = None
+        """What the run was begun under: the approval of its execute."""
         self.subject: Subject | None = None
         self.run = ""
         self.journal: Journal | None = None
@@ -52,6 +54,10 @@ class Applying:
         self._tops: dict[str, str] = {}
         self._protections: dict[str, Protection] = {}
         self._held: Held | None = None
+
+    def look_at_the_clock(self) -> None:
+        """Take the time anew: waiting for locks may have taken long."""
+        self.now = datetime.now(UTC)
 
     # --- places -------------------------------------------------------------------------------
 

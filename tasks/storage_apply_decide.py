@@ -45,6 +45,11 @@ def read_subject(applying: Applying, report: str | None, purge: str | None) -> N
     from autopack.storage.gate import check_enabled, check_report
 
     assert applying.policy
+    if purge and report:
+        raise UsageError(
+            "a report and --purge are named: an approval is about one of them",
+            next_step="leave one of them out",
+        )
     if purge:
         read_run(applying, purge)
         assert applying.journal

@@ -55,7 +55,7 @@ def read_run(applying: Applying, run: str, approval: str | None = None) -> None:
     applying.journal = storage_journal.read_journal(applying.root, run)
     if not applying.journal.seq:
         raise storage_journal.nothing_moved(applying.root, run)
-    applying.report, _ = storage_journal.read_papers(applying.root, run)
+    applying.report, applying.given = storage_journal.read_papers(applying.root, run)
     if approval is not None:
         place = applying.place(approval)
         applying.papers["approval"] = applying.shown(place)
@@ -76,6 +76,7 @@ def check_execute(applying: Applying) -> None:
     assert applying.policy
     assert applying.report
     check_platform()
+    applying.look_at_the_clock()
     check_enabled(applying.policy, applying.policy_shown)
     check_report(applying.report, applying.policy, applying.now)
     applying.subject = of_report(applying.report)
@@ -99,6 +100,7 @@ def check_purge(applying: Applying) -> None:
     assert applying.report
     assert applying.approval
     check_platform()
+    applying.look_at_the_clock()
     check_enabled(applying.policy, applying.policy_shown)
     journal = applying.journal = read_journal(applying.root, applying.run)
     applying.rows().check(journal)

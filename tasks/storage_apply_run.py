@@ -30,8 +30,7 @@ def ready(applying: Applying, report: Report, execute: bool) -> Iterator[None]:
         keep_head_in(applying.target)
     with report.step("find-unfinished"):
         unfinished, more = find_unfinished(applying)
-    locks = {*applying.locks(_places(applying)), *more}
-    with applying.holding(execute, locks):
+    with applying.holding(execute, locks_wanted(applying).union(more)):
         if execute and unfinished:
             with report.step("settle"):
                 settle(applying, unfinished)
@@ -46,6 +45,11 @@ def ready(applying: Applying, report: Report, execute: bool) -> Iterator[None]:
                 report.extra["journal"] = pin
 
 
+def locks_wanted(applying: Applying) -> set[str]:
+    """Return the locks of all that the command may touch."""
+    return set(applying.locks(_places(applying)))
+
+
 def _waiting(run: str) -> Finding:
     return Finding(
         "run_unfinished", "warning", run, None,
@@ -55,12 +59,14 @@ def _waiting(run: str) -> Finding:
 
 
 def _places(applying: Applying) -> Iterator[tuple[int, str]]:
-    """Yield root and path of every item that the command may touch."""
+    """Yield root and path of every item that the command may touch.
+
+    All that the run may move counts: it may be at work while the locks are waited for.
+    """
     assert applying.report
-    if applying.journal:
-        yield from ((entry.root, entry.path) for entry in applying.journal.entries.values())
-    elif applying.approval:
-        chosen = set(applying.approval.items)
+    approval = applying.given or applying.approval
+    if approval:
+        chosen = set(approval.items)
         yield from ((i.root, i.path) for i in applying.report.items if i.id in chosen)
 
 
@@ -142,19 +148,21 @@ def _by_id(report: CleanupReport) -> dict[str, Item]:
 
 @task(**policy.READ)
 def foresee(applying: Applying) -> None:
-    """Say what `execute` would do with each item now."""
+    """Say what `execute` would do with each item now; of a killed run also what it has done."""
     from autopack.io.storage_quarantine import foresee as look
-    from autopack.io.storage_runs import items_of, looking
+    from autopack.io.storage_runs import ended, items_of, looking
     from autopack.storage.gate import caps_of
 
     assert applying.report
     assert applying.approval
     assert applying.policy
     caps = caps_of(applying.policy, applying.approval)
+    items = items_of(applying.report, applying.approval)
+    done = ended(applying.journal, items, caps) if applying.journal else {}
     with looking(applying.run, applying.report, applying.protected) as eyes:
-        for no, item in items_of(applying.report, applying.approval).items():
+        for no, item in items.items():
             applying.deadline.check("looking at items")
-            applying.outcomes.append(look(eyes, no, item, caps))
+            applying.outcomes.append(done.get(no) or look(eyes, no, item, caps))
 
 
 @task(**policy.IDEMPOTENT_WRITE)

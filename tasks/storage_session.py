@@ -40,6 +40,8 @@ class Scanning:
     ) -> None:  # fmt: skip
         self.workspace = workspace
         self.root = workspace_root(workspace)
+        if not all(root.strip() for root in roots):
+            raise UsageError("--root '' names no folder", next_step="name one, or leave --root out")
         self.roots = apart([Path(root).expanduser() for root in roots] or [self.root])
         self.mode = mode
         self.policy_file = policy

@@ -41,10 +41,18 @@ def folder_of(root: Path, run: str) -> Path:
 
     Raises:
         UsageError: The run has a name that none can have.
+        Refused: A link leads to it, perhaps out of the workspace.
     """
     if not _RUN.fullmatch(run):
         raise UsageError(f"{run[:80]!r} cannot name a run", next_step=f"ls {STORAGE}")
-    return root / STORAGE / run
+    folder = root / STORAGE / run
+    for path in (folder, folder.parent, folder.parent.parent):
+        if path.is_symlink():
+            raise Refused(
+                f"{path.relative_to(root)} is a link, and what a run has done is kept behind none",
+                next_step="put the folder itself there",
+            )
+    return folder
 
 
 def read_journal(root: Path, run: str) -> Journal:

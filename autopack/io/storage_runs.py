@@ -65,18 +65,24 @@ def execute(
         Fenced: The locks were lost.
         Unreachable: The journal cannot be written.
     """
-    ended = hands.journal.journal.entries
-    for no, item in items.items():
-        if no in ended and ended[no].state in HELD:
-            caps.take(item)
+    done = ended(hands.journal.journal, items, caps)
     mover = Mover(hands, caps)
     for no, item in items.items():
-        if no in ended and ended[no].status != AGAIN:
+        if no in done:
             continue
         deadline.check("moving things into the quarantine")
         check()
         yield mover.act(no, item)
     hands.journal.write("complete")
+
+
+def ended(journal: Journal, items: dict[int, Item], caps: Caps) -> dict[int, Outcome]:
+    """Return how items have ended, by their numbers; those that were put away count to the caps."""
+    for no, entry in journal.entries.items():
+        if no in items and entry.state in HELD:
+            caps.take(items[no])
+    done = ((outcome.no, outcome) for outcome in outcomes(journal, items))
+    return {no: outcome for no, outcome in done if outcome.status != AGAIN}
 
 
 @contextmanager

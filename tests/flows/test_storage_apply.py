@@ -284,6 +284,7 @@ def test_who_approved_and_what_was_done_is_in_the_audit_chain(root: Path, apply)
         ["approve", REPORT],
         ["approve", REPORT, "--by", "Ada Lovelace", "--items", "nothing"],
         ["approve", REPORT, "--by", "Ada Lovelace", "--expires", "3d"],
+        ["approve", REPORT, "--purge", "a-run", "--by", "Ada Lovelace"],
         ["approve", "nowhere.json", "--by", "Ada Lovelace"],
         ["execute", REPORT, "nowhere.json"],
         ["undo", "no-such-run"],
@@ -323,6 +324,26 @@ def kill_at(root: Path, record: int, *words: str) -> None:
         cwd=REPOSITORY, env=clean_environment(), capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_dry_run_of_a_killed_run_tells_what_is_done(root: Path, apply) -> None:
+    approval = approved(apply)
+    kill_at(root, 4, "execute", REPORT, approval, "--execute")  # one item has moved
+    dry = apply("execute", REPORT, approval)
+    assert (dry.returncode, set(statuses(dry).values())) == (0, {"moved"}), dry.stderr
+
+
+@pytest.mark.parametrize("name", [".autonomous_runs/storage", ".autonomous_runs"])
+def test_a_journal_is_never_kept_behind_a_link(root: Path, apply, tmp_path: Path, name) -> None:
+    approval, outside = approved(apply), tmp_path / "outside"
+    outside.mkdir()
+    if (root / name).exists():
+        os.rename(root / name, outside)
+    (root / name).symlink_to(outside)
+    before = files(outside)
+    done = apply("execute", REPORT, approval, "--execute")
+    assert (done.returncode, (root / "logs/a.log").exists()) == (6, True), done.stderr
+    assert not [path for path in files(outside) if path not in before and "journal" in path]
 
 
 def test_a_run_that_was_killed_goes_on_with_the_same_approval(root: Path, apply) -> None:

@@ -70,3 +70,8 @@ def test_no_root_lies_in_another_one(tmp_path: Path, roots, fine) -> None:
     else:
         with pytest.raises(UsageError):
             apart(given)
+
+
+def test_a_root_without_a_name_is_refused(make_workspace) -> None:
+    with pytest.raises(UsageError, match="names no folder"):
+        Scanning(str(make_workspace({"a/f": "x"})), ("",), "exact", None, Deadline.after(600))
