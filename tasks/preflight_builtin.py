@@ -97,13 +97,16 @@ def _ledgers(ground: Ground, *, structure: bool) -> Found:
 
 def pins(ground: Ground) -> Found:
     """Hold pinned requirements against what pyproject.toml declares, offline."""
-    from autopack.preflight.pins import FILES, check_pins
+    from autopack.preflight.pins import FILES, check_pins, included
 
     files = matching(ground.files, FILES)
     project, text = ground.project()
     if not files or not project.get("project"):
         return "no [project] in pyproject.toml" if files else "no requirements files"
-    return check_pins(project, text, texts(ground.root, files))
+    read = texts(ground.root, files)
+    while more := texts(ground.root, (included(read) & ground.files) - read.keys()):
+        read |= more
+    return check_pins(project, text, read, read.keys() - set(files))
 
 
 def versions(ground: Ground) -> Found:
