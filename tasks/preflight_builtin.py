@@ -37,13 +37,18 @@ class Ground:
         """Return pyproject.toml and its text, both empty where there is none.
 
         Raises:
-            UsageError: It is no TOML.
+            UsageError: It is no TOML, or of another shape than its standards say.
         """
+        from autopack.preflight.project import misshapen
+
         text = texts(self.root, [PROJECT]).get(PROJECT, "")
         try:
-            return tomllib.loads(text), text
+            project = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{PROJECT}: {error}", next_step=f"correct {PROJECT}") from None
+        if why := misshapen(project):
+            raise UsageError(f"{PROJECT}: {why}", next_step=f"correct {PROJECT}")
+        return project, text
 
 
 Found = list[Finding] | str
