@@ -217,6 +217,19 @@ BUILTINS: dict[str, Callable[[Ground], Found]] = {
     "resolver": resolver,
 }
 """By the name that a manifest gives them."""
+READS: dict[str, tuple[str, ...]] = {
+    "imports": (PROJECT, "**/*.py"),
+    "nav-links": ("**/*.md", "config/*"),
+    "counts": ("README.md", "docs/*", "config/*"),
+    "ledgers": ("docs/*",),
+    "pins": (PROJECT, "**/*.txt", "**/*.in"),
+    "versions": (PROJECT, "**/__init__.py", "**/*version*.py", "**/README.md", "**/CHANGELOG.md"),
+    "rules": ("docs/LEARNED_RULES.json",),
+    "phase-specs": ("config/*",),
+    "ci-parity": ("**",),  # whatever script a workflow calls
+    "resolver": (PROJECT, "**/*.txt"),
+}
+"""What a rule reads besides its inputs: a pass holds for that too."""
 _TAKES: dict[str, frozenset[str] | None] = {
     "imports": frozenset({"apart"}),
     "nav-links": frozenset({"anchors"}),
