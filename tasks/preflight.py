@@ -28,7 +28,7 @@ from autopack.preflight.outcome import Outcome, late, outcome_of_command, outcom
 from autopack.report import Finding
 from tasks import policy
 from tasks.engine import inside_prefect, task
-from tasks.preflight_builtin import ARGS, BUILTINS, Found, Ground
+from tasks.preflight_builtin import ARGS, BUILTINS, READS, Found, Ground
 from tasks.preflight_report import heard, say
 from tasks.preflight_session import Preflight, workers
 
@@ -231,7 +231,8 @@ def _key(preflight: Preflight, check: Check) -> str:
     inputs = check_files.matching(preflight.files, check.inputs)
     if not inputs:
         return ""
-    inputs = sorted({*inputs, *check_files.scripts(check.command, preflight.files)})
+    more = check_files.matching(preflight.files, READS.get(check.builtin, ()))
+    inputs = sorted({*inputs, *more, *check_files.scripts(check.command, preflight.files)})
     command = check_files.resolve(check.command, preflight.root) if check.command else []
     tool = check_files.tool_version(command) if isinstance(command, list) and command else ""
     # A rule of ours may ask of any name whether it is there.

@@ -37,13 +37,18 @@ class Ground:
         """Return pyproject.toml and its text, both empty where there is none.
 
         Raises:
-            UsageError: It is no TOML.
+            UsageError: It is no TOML, or of another shape than its standards say.
         """
+        from autopack.preflight.project import misshapen
+
         text = texts(self.root, [PROJECT]).get(PROJECT, "")
         try:
-            return tomllib.loads(text), text
+            project = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{PROJECT}: {error}", next_step=f"correct {PROJECT}") from None
+        if why := misshapen(project):
+            raise UsageError(f"{PROJECT}: {why}", next_step=f"correct {PROJECT}")
+        return project, text
 
 
 Found = list[Finding] | str
@@ -97,13 +102,16 @@ def _ledgers(ground: Ground, *, structure: bool) -> Found:
 
 def pins(ground: Ground) -> Found:
     """Hold pinned requirements against what pyproject.toml declares, offline."""
-    from autopack.preflight.pins import FILES, check_pins
+    from autopack.preflight.pins import FILES, check_pins, included
 
     files = matching(ground.files, FILES)
     project, text = ground.project()
     if not files or not project.get("project"):
         return "no [project] in pyproject.toml" if files else "no requirements files"
-    return check_pins(project, text, texts(ground.root, files))
+    read = texts(ground.root, files)
+    while more := texts(ground.root, (included(read) & ground.files) - read.keys()):
+        read |= more
+    return check_pins(project, text, read, read.keys() - set(files))
 
 
 def versions(ground: Ground) -> Found:
@@ -209,6 +217,19 @@ BUILTINS: dict[str, Callable[[Ground], Found]] = {
     "resolver": resolver,
 }
 """By the name that a manifest gives them."""
+READS: dict[str, tuple[str, ...]] = {
+    "imports": (PROJECT, "**/*.py"),
+    "nav-links": ("**/*.md", "config/*"),
+    "counts": ("README.md", "docs/*", "config/*"),
+    "ledgers": ("docs/*",),
+    "pins": (PROJECT, "**/*.txt", "**/*.in"),
+    "versions": (PROJECT, "**/__init__.py", "**/*version*.py", "**/README.md", "**/CHANGELOG.md"),
+    "rules": ("docs/LEARNED_RULES.json",),
+    "phase-specs": ("config/*",),
+    "ci-parity": ("**",),  # whatever script a workflow calls
+    "resolver": (PROJECT, "**/*.txt"),
+}
+"""What a rule reads besides its inputs: a pass holds for that too."""
 _TAKES: dict[str, frozenset[str] | None] = {
     "imports": frozenset({"apart"}),
     "nav-links": frozenset({"anchors"}),

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 import sys
 import sysconfig
 import tempfile
@@ -16,6 +17,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from autopack.deadline import Deadline
+from autopack.errors import UsageError
 from autopack.globs import any_of
 from autopack.io.files import read_page
 from autopack.io.git import checkout_id
@@ -34,6 +36,8 @@ def read_manifest(root: Path, builtins: Builtins) -> tuple[str, tuple[Check, ...
         UsageError: It is no manifest; the message says in which line.
     """
     data = read_page(root, MANIFEST)
+    if data is None and (root / MANIFEST).is_symlink():
+        raise UsageError(f"{MANIFEST} is a link to nothing", next_step="mend it, or remove it")
     name = MANIFEST if data is not None else DEFAULT
     if data is None:
         data = resources.files("autopack.preflight").joinpath(DEFAULT).read_bytes()
@@ -61,14 +65,21 @@ def digest(root: Path, files: Iterable[str]) -> str:
     """Return a digest of the names and bytes of some files; one that cannot be read counts too."""
     made = hashlib.blake2b(digest_size=20)
     for name in files:
-        try:
-            data = (root / name).read_bytes()
-        except OSError as error:
-            data = str(error.errno).encode()
+        data = _bytes(root / name)
         head = f"{name}\0{len(data)}\0".encode("utf-8", "surrogateescape")
         made.update(head)
         made.update(data)
     return made.hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    """Return what a file holds; of a pipe or device behind a link, and of an error, the kind."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            return file.read() if stat.S_ISREG(mode) else f"kind {stat.S_IFMT(mode)}".encode()
+    except OSError as error:
+        return f"error {error.errno}".encode()
 
 
 @contextmanager
@@ -169,8 +180,9 @@ def own_version() -> str:
     made = hashlib.blake2b(digest_size=16)
     base = Path(__file__).resolve().parents[2]
     for floor in ("autopack", "tasks", "flows"):
-        for path in sorted((base / floor).rglob("*.py")):
-            made.update(path.read_bytes())
+        for path in sorted((base / floor).rglob("*.*")):  # schemas and defaults too
+            if path.is_file() and path.suffix != ".pyc":
+                made.update(path.read_bytes())
     return made.hexdigest()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from autopack.preflight.checks import Check
 from autopack.report import Finding
@@ -19,7 +20,9 @@ _CHECKERS = frozenset({
     "unittest",
 })  # fmt: skip
 """Words of a command that checks something, whatever the manifest holds."""
-_OPERATORS = re.compile(r"\s*(?:&&|\|\||;|\|)\s*")
+_OPERATORS = re.compile(r"\s*(&&|\|\||;|\|)\s*")
+_RUNNERS = ("uv", "poetry", "pdm", "rye", "hatch", "pipenv", "coverage")
+"""Programs whose `run` runs what follows."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,13 @@ class Leaf:
     words: tuple[str, ...]
     path: str
     line: int
+    forgiven: bool = False
+    """Whether what follows it takes its failure away: `|| true`, a pipe."""
 
     @property
     def tier(self) -> str | None:
         """The tier that preflight is called with, None for any other command."""
-        if _FLOW not in self.words:
+        if _FLOW not in self.words or self.words[0] in _SILENT:
             return None
         given = [word.partition("=")[2] for word in self.words if word.startswith("--tier=")]
         at = self.words.index("--tier") + 1 if "--tier" in self.words else 0
@@ -41,8 +46,9 @@ class Leaf:
 
     @property
     def narrowed(self) -> bool:
-        """Whether preflight is told to leave checks out."""
-        return bool({"--only", "--changed"} & {word.partition("=")[0] for word in self.words})
+        """Whether preflight is told to leave checks out, or its verdict does not count."""
+        left_out = {"--only", "--changed", "--list"}
+        return self.forgiven or bool(left_out & {word.partition("=")[0] for word in self.words})
 
 
 def check_parity(
@@ -54,40 +60,64 @@ def check_parity(
     """
     found: list[Finding] = []
     for path, text in sorted(workflows.items()):
-        leaves = [leaf for line, run in _runs(text) for leaf in expand(run, path, line, read)]
+        value = _read(text)
+        if isinstance(value, str):
+            found.append(Finding("unreadable", "error", path, None, value, "correct the workflow"))
+            continue
+        leaves = [
+            replace(leaf, forgiven=leaf.forgiven or forgiven)
+            for line, run, forgiven in _runs(value, text)
+            for leaf in expand(run, path, line, read)
+        ]
         found += [_stray(leaf) for leaf in leaves if _strays(leaf, checks)]
         gates = {leaf.tier for leaf in leaves if leaf.tier and not leaf.narrowed}
-        if _guards(text) and "ci" not in gates:
+        if _guards(value) and "ci" not in gates:
             words = "it runs on pushes or pull requests, and never preflight --tier ci"
             fix = "run: python -m flows.preflight --tier ci"
             found.append(Finding("local_only", "error", path, 1, words, fix))
     return found
 
 
-def _guards(text: str) -> bool:
-    """Return whether a workflow runs for a push to a branch or a pull request."""
+def _read(text: str) -> dict[Any, Any] | str:
+    """Return a workflow, or why it is none."""
     import yaml
 
-    value = yaml.safe_load(text) or {}
-    on = value.get("on", value.get(True, ()))
-    if isinstance(on, str):
-        return on in ("push", "pull_request")
-    names = set(on)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return f"no YAML: {' '.join(str(error).split())[:200]}"
+    return value if isinstance(value, dict) else "no workflow: it has no keys"
+
+
+def _guards(value: Mapping[Any, Any]) -> bool:
+    """Return whether a workflow runs for a push to a branch or a pull request."""
+    on = value.get("on", value.get(True))
+    names = {on} if isinstance(on, str) else set(on) if isinstance(on, (list, dict)) else set()
     push = on.get("push") if isinstance(on, dict) else None
     tags_only = isinstance(push, dict) and "tags" in push and "branches" not in push
     return "pull_request" in names or ("push" in names and not tags_only)
 
 
-def _runs(text: str) -> Iterator[tuple[int, str]]:
-    """Yield every `run:` of a workflow and the line it stands on."""
-    import yaml
+def _runs(value: Mapping[Any, Any], text: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield every `run:` of a workflow, the line it stands on, and whether it may fail."""
+    for job in _tables(value.get("jobs")):
+        for step in _tables(job.get("steps")):
+            run = step.get("run")
+            if isinstance(run, str) and run.strip():
+                at = text.find(run.strip().splitlines()[0])
+                line = text.count("\n", 0, max(at, 0)) + 1
+                yield line, run, _may_fail(job) or _may_fail(step)
 
-    for job in ((yaml.safe_load(text) or {}).get("jobs") or {}).values():
-        for step in job.get("steps") or ():
-            if isinstance(step.get("run"), str):
-                first = step["run"].strip().splitlines()[0]
-                at = text.find(first)
-                yield text.count("\n", 0, max(at, 0)) + 1, step["run"]
+
+def _tables(value: object) -> list[dict[Any, Any]]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for one in inner if isinstance(one, dict)]
+
+
+def _may_fail(table: Mapping[Any, Any]) -> bool:
+    """Return whether a job or step does not count, or never runs."""
+    never = table.get("if") is False or str(table.get("if")).strip("${} ") == "false"
+    return never or table.get("continue-on-error") is True
 
 
 def expand(
@@ -95,13 +125,26 @@ def expand(
 ) -> Iterator[Leaf]:
     """Yield the commands of a script; scripts and make targets that it calls are looked into."""
     joined = re.sub(r"\\\n\s*", " ", script)
-    for command in (part for row in joined.splitlines() for part in _OPERATORS.split(row)):
-        words = _words(command)
-        inner = _called(words, read) if depth else None
-        if inner:
-            yield from expand(inner[1], inner[0], 1, read, depth - 1)
-        elif words:
-            yield Leaf(words, path, line)
+    for row in joined.splitlines():
+        parts = _OPERATORS.split(row)
+        for n in range(0, len(parts), 2):
+            words = _words(parts[n])
+            forgiven = _forgiven(parts[n + 1 : n + 3], script)
+            inner = _called(words, read) if depth else None
+            if inner:
+                called = expand(inner[1], inner[0], 1, read, depth - 1)
+                yield from (replace(leaf, forgiven=leaf.forgiven or forgiven) for leaf in called)
+            elif words:
+                yield Leaf(words, path, line, forgiven)
+
+
+def _forgiven(following: Sequence[str], script: str) -> bool:
+    """Return whether the operator and command behind a command take its failure away."""
+    if not following or following[0] in ("&&", ";"):
+        return False
+    if following[0] == "|":
+        return "pipefail" not in script
+    return not re.match(r"exit\b|false\b|return\b|\{", following[1])
 
 
 def _words(command: str) -> tuple[str, ...]:
@@ -130,23 +173,28 @@ def _called(words: tuple[str, ...], read: Callable[[str], str | None]) -> tuple[
     return (name, text) if text is not None else None
 
 
-def _recipe(makefile: str, target: str) -> str:
+def _recipe(makefile: str, target: str, seen: tuple[str, ...] = ()) -> str:
     """Return the recipe of a make target, its own prerequisites' before it."""
     rule = re.search(rf"^{re.escape(target)}:([^\n]*)\n((?:\t[^\n]*\n?)*)", makefile, re.M)
     if rule is None:
         return ""
+    seen = (*seen, target)
     before = [word for word in rule[1].partition("#")[0].split() if word.isidentifier()]
-    return "\n".join([*(_recipe(makefile, word) for word in before if word != target), rule[2]])
+    own = [_recipe(makefile, word, seen) for word in before if word not in seen]
+    return "\n".join([*own, rule[2]])
 
 
 def _strays(leaf: Leaf, checks: Sequence[Check]) -> bool:
     """Return whether a command checks something that preflight does not check."""
-    if leaf.tier or not leaf.words or leaf.words[0] in ("echo", "printf", "pip", "uv", "git"):
+    if leaf.tier or not leaf.words or leaf.words[0] in _SILENT:
         return False
     bare = _bare(leaf.words)
     if any(_bare(check.command)[: len(bare)] == bare for check in checks if check.command and bare):
         return False
     return any(_is_checker(word) for word in bare[:1])
+
+
+_SILENT = ("echo", "printf", "pip", "git")
 
 
 def _is_checker(word: str) -> bool:
@@ -159,6 +207,8 @@ _SCRIPT = re.compile(r"(?:^|/)(?:check|lint|verify|validate|test)[\w-]*\.(?:py|s
 def _bare(words: Sequence[str]) -> tuple[str, ...]:
     """Return a command without its interpreter: `python -m ruff check` is `ruff check`."""
     rest = list(words)
+    if rest and rest[0] in _RUNNERS and rest[1:2] == ["run"]:
+        rest = [word for n, word in enumerate(rest[2:]) if n or word != "-m"]
     if rest and re.fullmatch(r"(?:.*/)?python[\d.]*|\$\(?\{?PY(?:THON)?\}?\)?", rest[0]):
         rest.pop(0)
         while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c"):

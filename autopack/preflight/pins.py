@@ -7,9 +7,10 @@ Windows. Options in requirement files (index addresses, hashes) are options, nev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from posixpath import normpath
 from typing import Any
 
 from packaging.markers import Marker, default_environment
@@ -26,7 +27,11 @@ FILES = ("requirements*.txt", "requirements/*.txt")
 FIX = "pin again from pyproject.toml"
 _PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 _SYSTEMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
-_DIRECT = re.compile(r"^(?:[\w+]+://|git\+|\.{0,2}/|file:)")
+_DIRECT = re.compile(
+    r"(?:[\w+]+://|git\+|\.{0,2}/|file:|[A-Za-z]:\\|\.(?:\[|$))"
+    r"|[^\s@]+\.(?:whl|zip|tar\.gz)(?:\s|$)"
+)
+"""What is installed from a place: an address, a folder, `.` itself, an archive."""
 
 Environment = dict[str, str]
 
@@ -66,30 +71,55 @@ class RequirementFile:
 
 def read_requirements(name: str, files: Mapping[str, str]) -> RequirementFile:
     """Return the requirements of a file, and of those that it names with `-r`."""
-    lines: list[Line] = []
-    unreadable: list[Finding] = []
-    _read(name, files, lines, unreadable, set())
-    return RequirementFile(name, tuple(lines), tuple(unreadable))
+    reading = _Reading(files)
+    reading.read(name)
+    return RequirementFile(name, tuple(reading.lines), tuple(reading.bad))
 
 
-def _read(
-    name: str, files: Mapping[str, str], lines: list[Line], bad: list[Finding], seen: set[str]
-) -> None:
-    if name in seen or name not in files:
-        return
-    seen.add(name)
-    for number, text in _logical(files[name]):
-        included = re.fullmatch(r"(?:-r|--requirement)[\s=]*(\S+)", text)
-        if included:
-            folder = name.rpartition("/")[0]
-            _read(f"{folder}/{included[1]}".lstrip("/"), files, lines, bad, seen)
-        if text.startswith("-") or _DIRECT.match(text):
-            continue
+def included(files: Mapping[str, str]) -> set[str]:
+    """Return the paths that requirements files name with `-r`, and that are not among them."""
+    reading = _Reading(files)
+    for name in files:
+        reading.read(name)
+    return reading.absent
+
+
+class _Reading:
+    """Requirements files on their way: what they hold, and what they name that is not there."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = files
+        self.lines: list[Line] = []
+        self.bad: list[Finding] = []
+        self.absent: set[str] = set()
+        self.seen: set[str] = set()
+
+    def read(self, name: str) -> None:
+        """Read a file once."""
+        if name in self.seen:
+            return
+        self.seen.add(name)
+        for number, text in _logical(self.files[name].removeprefix("\ufeff")):
+            other = re.fullmatch(r"(?:-r|--requirement)[\s=]*(\S+)", text)
+            if other:
+                self._include(name, number, other[1])
+            elif not text.startswith("-") and not _DIRECT.match(text):
+                self._take(name, number, text)
+
+    def _include(self, name: str, number: int, other: str) -> None:
+        path = normpath(f"{name.rpartition('/')[0]}/{other}".lstrip("/"))
+        if path in self.files:
+            self.read(path)
+        elif "://" not in other and not path.startswith("../"):  # elsewhere is pip's business
+            self.absent.add(path)
+            self.bad.append(Finding("unreadable", "error", name, number, f"{path} is not there"))
+
+    def _take(self, name: str, number: int, text: str) -> None:
         try:
-            lines.append(Line(Requirement(re.split(r"\s+--?[a-z]", text)[0]), number))
+            self.lines.append(Line(Requirement(re.split(r"\s+--?[a-z]", text)[0]), number))
         except InvalidRequirement as error:
             words = f"no requirement: {str(error).splitlines()[0]}"
-            bad.append(Finding("unreadable", "error", name, number, words))
+            self.bad.append(Finding("unreadable", "error", name, number, words))
 
 
 def _logical(text: str) -> Iterator[tuple[int, str]]:
@@ -109,8 +139,16 @@ def _logical(text: str) -> Iterator[tuple[int, str]]:
         yield start, joined
 
 
-def check_pins(project: Mapping[str, Any], text: str, files: Mapping[str, str]) -> list[Finding]:
-    """Return what the requirement files have otherwise than pyproject.toml declares it."""
+def check_pins(
+    project: Mapping[str, Any],
+    text: str,
+    files: Mapping[str, str],
+    parts: Collection[str] = (),
+) -> list[Finding]:
+    """Return what the requirement files have otherwise than pyproject.toml declares it.
+
+    `parts` are those that count only where another file names them with `-r`.
+    """
     table = project.get("project", {})
     try:
         base, extras = _declared(table)
@@ -118,7 +156,7 @@ def check_pins(project: Mapping[str, Any], text: str, files: Mapping[str, str]) 
     except (InvalidRequirement, InvalidSpecifier) as error:
         return [Finding("unreadable", "error", PROJECT, None, str(error).splitlines()[0])]
     found: list[Finding] = []
-    for name in sorted(files):
+    for name in sorted(files.keys() - set(parts)):
         read = read_requirements(name, files)
         found += read.unreadable
         found += _compare(read, base, extras, environments)
@@ -148,12 +186,17 @@ def _environments(requires_python: str) -> list[Environment]:
     here: Environment = {k: str(v) for k, v in default_environment().items()} | {"extra": ""}
     return [
         here
-        | {"python_version": python, "python_full_version": f"{python}.20"}
+        | {"python_version": python, "python_full_version": full}
         | {"sys_platform": system, "os_name": kind, "platform_system": title}
         for python in _PYTHONS
-        if wanted.contains(f"{python}.20")
+        if (full := next((f for f in _patches(python) if wanted.contains(f)), ""))
         for system, kind, title in _SYSTEMS
     ]
+
+
+def _patches(python: str) -> list[str]:
+    """Return the releases of a Python, a late one first."""
+    return [f"{python}.{patch}" for patch in (20, *range(40))]
 
 
 def _holds(marker: Marker | None, environment: Environment) -> bool:

@@ -16,6 +16,7 @@ README = ("README.md",)
 CHANGELOGS = ("CHANGELOG.md", "docs/CHANGELOG.md")
 _HEADING = re.compile(r"^#{1,3}\s+\[?v?(?P<version>\d+\.\d+[\w.+-]*)\]?(?=[\s(:]|$)", re.M)
 _UNRELEASED = re.compile(r"^#{1,3}\s+\[?unreleased", re.M | re.I)
+_FENCED = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,}).*?(?:^ {0,3}(?P=fence)|\Z)", re.M | re.S)
 _STATED = (
     re.compile(r"badge/version-v?(?P<version>\d+(?:\.\d+)+\w*)"),
     re.compile(r"^\W*version\W+v?(?P<version>\d+(?:\.\d+)+\w*)", re.I | re.M),
@@ -69,12 +70,13 @@ def _assigned(text: str) -> Iterator[tuple[int, str]]:
     if "__version__" not in text:
         return
     try:
-        body = ast.parse(text).body
-    except SyntaxError:
+        body = ast.parse(text.removeprefix("\ufeff")).body
+    except (SyntaxError, ValueError, RecursionError):
         return  # the syntax check tells
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
+        annotated = [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = node.targets if isinstance(node, ast.Assign) else annotated
         names = {target.id for target in targets if isinstance(target, ast.Name)}
         value = getattr(node, "value", None)
         if "__version__" in names and isinstance(value, ast.Constant):
@@ -84,9 +86,16 @@ def _assigned(text: str) -> Iterator[tuple[int, str]]:
 def _in_words(text: str, name: str) -> Iterator[tuple[int, str]]:
     """Yield what a page states: a badge, a line `Version: 1.2`, a pin of the project itself."""
     pinned = re.compile(rf"(?<![\w-]){re.escape(name)}==v?(?P<version>\d[\w.]*\w)")
-    for pattern in (*_STATED, *((pinned,) if name else ())):
-        for match in pattern.finditer(text):
+    plain = _unfenced(text)
+    pairs = [(pattern, plain) for pattern in _STATED] + ([(pinned, text)] if name else [])
+    for pattern, words in pairs:
+        for match in pattern.finditer(words):
             yield match.start("version"), match["version"]
+
+
+def _unfenced(text: str) -> str:
+    """Return a page with its fenced code blanked: every offset stays."""
+    return _FENCED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
 def _changelog(path: str, text: str, version: Version) -> Iterator[Finding]:
@@ -94,6 +103,7 @@ def _changelog(path: str, text: str, version: Version) -> Iterator[Finding]:
 
     A version that is higher is the next one, as long as there is a heading for what is unreleased.
     """
+    text = _unfenced(text)
     newest = _HEADING.search(text)
     if newest is None or not _other(newest["version"], version):
         return

@@ -135,6 +135,16 @@ def test_a_check_without_inputs_always_runs(flight, project) -> None:
     assert "hello" not in cached(flight(project, "--changed"))
 
 
+def test_a_built_in_check_has_what_it_reads_in_its_key_whatever_its_inputs_say(
+    flight, project
+) -> None:
+    change(project, "preflight.toml", '["pyproject.toml", "requirements/*"]', '["pyproject.toml"]')
+    flight(project, "--changed")
+    assert "pins" in cached(flight(project, "--changed"))
+    change(project, "requirements/runtime.txt", "2.12.3", "1.0")
+    assert red(flight(project, "--changed")) == {"pins"}
+
+
 def test_a_change_of_the_script_that_a_check_runs_runs_it_again(flight, project) -> None:
     put(project, "probe.py", "print('fine')\n")
     add_check(project, check("probe", "python", "probe.py", inputs=["docs/*"]))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import session
 from tests.support.preflight import (
+    PROJECT,
     add_check,
     change,
     check,
@@ -100,3 +101,15 @@ def test_a_writer_without_a_lock_turns_lock_coverage_red(flight, tmp_path) -> No
     assert "tasks/leak.py" in done.report["checks"][0]["output"][-1] or any(
         "tasks/leak.py" in line for line in done.report["checks"][0]["output"]
     )
+
+
+@pytest.mark.parametrize("text", [
+    'project = "x"\n', "tool = 1\n", PROJECT.replace('["pydantic==2.*"', '[1, "pydantic==2.*"'),
+])  # fmt: skip
+def test_checks_of_an_odd_project_are_red_and_no_bug(text, flight, project) -> None:
+    (project / "pyproject.toml").write_text(text)
+    done = flight(project)
+    assert done.returncode == 1
+    how = statuses(done)
+    assert {how[name] for name in ("pins", "versions", "imports")} == {"failed"}
+    assert how["nav-links"] == "passed"

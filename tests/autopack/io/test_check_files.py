@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from autopack.errors import UsageError
 from autopack.io import check_cache
-from autopack.io.check_files import digest, environment, resolve, scripts, tool_version
+from autopack.io.check_files import (
+    digest,
+    environment,
+    read_manifest,
+    resolve,
+    scripts,
+    tool_version,
+)
 
 
 def test_python_is_this_interpreter(tmp_path) -> None:
@@ -80,6 +89,19 @@ def test_a_digest_tells_names_and_bytes_apart(tmp_path) -> None:
         (tmp_path / name).write_text(text)
     assert digest(tmp_path, ["a"]) != digest(tmp_path, ["ab"])
     assert digest(tmp_path, ["a", "gone"]) != digest(tmp_path, ["a"])
+
+
+def test_a_digest_waits_for_no_pipe_and_reads_no_device(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    assert digest(tmp_path, ["link", "pipe", "zero"]) != digest(tmp_path, ["link", "pipe"])
+
+
+def test_a_manifest_that_is_a_dangling_link_is_no_absent_one(tmp_path) -> None:
+    (tmp_path / "preflight.toml").symlink_to("gone.toml")
+    with pytest.raises(UsageError, match=r"^preflight\.toml is a link"):
+        read_manifest(tmp_path, {})
 
 
 def test_caches_of_tools_are_the_user_s(monkeypatch, tmp_path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autopack.preflight.pins import check_pins, read_requirements
+from autopack.preflight.pins import check_pins, included, read_requirements
 
 PROJECT = {
     "project": {
@@ -98,3 +98,40 @@ def test_what_is_no_requirement_is_told() -> None:
 def test_lines_are_those_of_the_file() -> None:
     lines = read_requirements("a.txt", {"a.txt": RUNTIME}).lines
     assert [line.number for line in lines] == [3, 6, 7, 8]
+
+
+@pytest.mark.parametrize("line", [".", ".[dev]", "-e .", "-e ./lib", "./lib", "C:\\wheels\\x.whl",
+    "wheels/x-1.0-py3-none-any.whl", "x @ https://index.invalid/x.whl"])  # fmt: skip
+def test_what_is_installed_from_a_place_is_no_pin(line) -> None:
+    assert told(RUNTIME.replace("# a comment", line)) == []
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
+    assert told("\ufeff" + RUNTIME) == []
+    assert told("\ufeff" + RUNTIME.replace("2.1.4", "2.0.9"))[0][0] == "pin_drift"
+
+
+def test_a_python_down_to_its_patch_is_compared_too() -> None:
+    project = {"project": {"requires-python": "==3.12.4", "dependencies": ["numpy>=2"]}}
+    found = check_pins(project, TEXT, {"requirements.txt": "numpy==1.26.0\n"})
+    assert [f.code for f in found] == ["pin_drift"]
+
+
+def test_what_another_file_names_is_read_as_its_part_alone() -> None:
+    whole = {
+        "requirements.txt": "-r deps/a.txt\n-r deps/b.txt\n",
+        "deps/a.txt": "sqlalchemy==2.1.4\nnumpy==2.4.6\n",
+        "deps/b.txt": "pywin32==312\n",
+    }
+    assert included({"requirements.txt": whole["requirements.txt"]}) == {"deps/a.txt", "deps/b.txt"}
+    assert check_pins(PROJECT, TEXT, whole, {"deps/a.txt", "deps/b.txt"}) == []
+    whole["deps/a.txt"] = "sqlalchemy==2.0.9\nnumpy==2.4.6\n"
+    (found,) = check_pins(PROJECT, TEXT, whole, {"deps/a.txt", "deps/b.txt"})
+    assert found.code == "pin_drift"
+
+
+def test_a_file_that_is_named_and_not_there_is_told() -> None:
+    found = told("-r gone.txt\n" + RUNTIME)
+    assert found == [
+        ("unreadable", "requirements/runtime.txt", 1, "requirements/gone.txt is not there")
+    ]

@@ -29,6 +29,8 @@ def test_the_same_version_everywhere_is_silent() -> None:
     [
         ("init", '"""."""\n\n__version__ = "1.3.0"\n', 3),
         ("init", "__version__ = 'next'\n", 1),
+        ("init", '__version__: str = "1.3.0"\n', 1),
+        ("init", '\ufeff__version__ = "1.3.0"\n', 1),
         ("readme", "# Toy\n\npip install toy==1.1.9\n", 3),
         ("readme", "Version: 1.1\n", 1),
         ("readme", "![v](https://img.shields.io/badge/version-1.1.0-blue)\n", 1),
@@ -51,6 +53,16 @@ def test_another_version_is_named_with_its_line(name, text, line) -> None:
 )
 def test_a_changelog_may_be_behind_what_is_unreleased(text) -> None:
     assert told(log=text) == []
+
+
+def test_what_is_fenced_off_states_no_version_of_the_project() -> None:
+    compose = '```yaml\nversion: "3.8"\nservices:\n```\n'
+    assert told(readme=compose, log="# Log\n\n```\n## 9.0\n```\n\n## 1.2.0\n") == []
+    assert told(readme="```bash\npip install toy==1.1\n```\n") == [("README.md", 2)]
+
+
+def test_a_module_that_does_not_parse_is_left_to_the_syntax_check() -> None:
+    assert told(init='__version__ = "9"\n\0') == []
 
 
 def test_other_packages_may_have_other_versions() -> None:
