@@ -10,11 +10,29 @@ from typing import Any
 
 from autopack.storage.policy import Policy
 from autopack.storage.schema import CleanupReport
+from tests.support.moves import files
 from tests.support.process import Finished
 from tests.support.storage import report_of
 
 REPORT = ".autonomous_runs/reports/storage/cleanup.json"
 NAMES = ("logs/a.log", "logs/old")
+
+
+def cleanup_root(make_workspace: Callable[..., Path]) -> Path:
+    """Return a small workspace in which old logs may be put away."""
+    root = make_workspace({"docs/A.md": "# A\n", "src/main.py": "print()\n"})
+    with_cleanup(root)
+    return root
+
+
+def kept(root: Path) -> dict[str, bytes]:
+    """Return the files that people would miss: no state of the flows, and no quarantine."""
+    return {name: data for name, data in files(root).items() if not name.startswith((".", "autop"))}
+
+
+def statuses(done: Finished) -> dict[str, str]:
+    """Return how each item of a run ended, by path."""
+    return {item["path"]: item["status"] for item in done.report["items"]}
 
 
 def with_cleanup(root: Path, *paths: str, **policy: Any) -> CleanupReport:
