@@ -16,7 +16,7 @@ from tests.support import rule_papers as papers
 from tests.support.console import Console
 from tests.support.process import stop
 from tests.support.session import REPOSITORY, clean_environment
-from tests.support.storage_flow import REPORT, with_cleanup
+from tests.support.storage_tree import TOPS, people, real_tree
 
 
 def test_a_sync_is_looked_at_and_then_executed(console: Console, make_workspace) -> None:
@@ -81,35 +81,69 @@ def test_a_held_lock_is_seen(console: Console, make_workspace) -> None:
     assert "locks-run" in line
 
 
-def test_disk_space_is_approved_put_away_and_put_back(console: Console, make_workspace) -> None:
-    root: Path = make_workspace(true_files())
-    made = with_cleanup(root, grace_days=0)
+def test_the_story_of_disk_space_is_clicked_through(console: Console, tmp_path: Path) -> None:
+    root = real_tree(tmp_path / "tree")
+    before = people(root)
+    old = {name for name in before if name.startswith(TOPS)}
+
+    report, approval = allowed(console, root, picture="storage-report")
+    assert people(root) == before
+    run = put_away(console, root, report, approval)
+    assert before.keys() - people(root).keys() == old
+
+    console.open_form("storage-undo", root)
+    console.write("run", run)
+    finished(console)
+    assert people(root) == before
+
+    run = put_away(console, root, *allowed(console, root))
     console.open_form("storage-approve", root)
-    console.write("report", str(root / REPORT), optional=True)
+    console.write("purge", run, optional=True)
+    approve(console, "item:")
+    [last] = (root / ".autonomous_runs/reports/storage").glob(f"{run}.purge-approval.json")
+    console.open_form("storage-purge", root)
+    console.write("run", run)
+    console.write("approval", str(last))
+    finished(console)
+    assert before.keys() - people(root).keys() == old
+    assert not [path for path in (root / ".autopack-quarantine").rglob("*") if path.is_file()]
+
+
+def allowed(console: Console, root: Path, picture: str = "") -> tuple[Path, Path]:
+    """Scan, approve everything in the paused run; return the report and its approval."""
+    reports = root / ".autonomous_runs/reports/storage"
+    known = set(reports.glob("*.json"))
+    console.open_form("storage-nightly", root)
+    console.wait(console.submit(), "COMPLETED")
+    [report] = set(reports.glob("*.json")) - known
+    console.open_form("storage-approve", root)
+    console.write("report", str(report), optional=True)
+    approve(console, "node_modules", picture)
+    return report, report.with_suffix(".approval.json")
+
+
+def approve(console: Console, shown: str, picture: str = "") -> None:
+    """Submit the form of an approval, look at what the paused run shows, and approve all of it."""
     run = console.submit()
     console.wait(run, "PAUSED")
-    assert "logs/a.log" in console.artifact(run, "storage-report")
-    console.resume(run, {"by": "Ada Lovelace", "items": made.items[0].id}, "storage-approval")
+    assert shown in console.artifact(run, picture)
+    console.resume(run, {"by": "Ada Lovelace", "items": "all"})
     console.wait(run, "COMPLETED")
-    [approval] = (root / ".autonomous_runs/reports/storage").glob("*approval.json")
 
-    away = execute(console, root, approval)
-    assert not (root / made.items[0].path).exists()
-    assert (root / made.items[1].path).exists(), "only what was approved goes"
-    assert away["state_type"] == "COMPLETED"
 
-    [run_name] = [path.name for path in (root / ".autonomous_runs/storage").iterdir()]
-    console.open_form("storage-undo", root)
-    console.write("run", run_name)
+def put_away(console: Console, root: Path, report: Path, approval: Path) -> str:
+    """Put away what an approval allows, by the form; return the name of the run."""
+    runs = root / ".autonomous_runs/storage"
+    known = set(runs.glob("*"))
+    console.open_form("storage-execute", root)
+    console.write("report", str(report))
+    console.write("approval", str(approval))
+    finished(console)
+    [run] = set(runs.glob("*")) - known
+    return run.name
+
+
+def finished(console: Console) -> None:
+    """Tick `execute`, submit, and wait for the end."""
     console.switch("execute")
     console.wait(console.submit(), "COMPLETED")
-    assert (root / made.items[0].path).exists()
-
-
-def execute(console: Console, root: Path, approval: Path) -> dict[str, object]:
-    """Put away what an approval allows, by the form."""
-    console.open_form("storage-execute", root)
-    console.write("report", str(root / REPORT))
-    console.write("approval", str(approval))
-    console.switch("execute")
-    return console.wait(console.submit(), "COMPLETED")

@@ -172,9 +172,12 @@ def _deployed(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """Give the UI of this checkout's deployments; `AUTOPACK_PICTURES` keeps screenshots there."""
+    """Give the UI of this checkout's deployments, for one file of tests: it costs half a core.
+
+    `AUTOPACK_PICTURES` is a folder that keeps screenshots.
+    """
     program = browser()
     if program is None:
         pytest.skip("no Chromium on this machine: install chromium to run the browser's tests")
@@ -184,7 +187,9 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         guards.allow(pictures)
     folder, roots = tmp_path_factory.mktemp("console"), tmp_path_factory.getbasetemp()
     with served(folder, roots) as url, sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        chromium = play.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+        )
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(PATIENCE_S / 3 * 1000)
         yield Console(url, page, Path(pictures) if pictures else None)
