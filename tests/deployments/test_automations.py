@@ -151,7 +151,6 @@ def test_events_start_runs_and_failures_are_told(
     until(lambda: started("locks"))
     assert [run["workspace"] for run in started("locks")] == [str(stuck)]
     until(lambda: told)
-    text = json.loads(told[0])["text"]
-    assert text.startswith("sot-counts failed: ")
-    assert "| Busy: lock 'docs' is busy" in text
-    assert len(told) == 1
+    texts = {json.loads(one)["text"] for one in told}  # an automation acts at least once
+    assert all(text.startswith("sot-counts failed: ") for text in texts), texts
+    assert all("| Busy: lock 'docs' is busy" in text for text in texts), texts

@@ -131,6 +131,8 @@ FLOWS = {"/flows/filter": [{"id": "f", "name": "tidy"}]}
 
 def schedules(looking: Looking, url: str, monkeypatch) -> Part:
     monkeypatch.setenv("PREFECT_API_URL", url)
+    # Another test of this process may have pointed Prefect's own settings elsewhere.
+    monkeypatch.setattr("tasks.server.api_url", lambda: url)
     plain(status_prefect.ask_prefect)(looking)
     return looking.parts[-1]
 
