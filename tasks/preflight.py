@@ -39,10 +39,19 @@ STUCK_S = 2.0
 
 @task(name="read-manifest", **policy.READ)
 def read(preflight: Preflight) -> None:
-    """Read the manifest and choose what was asked for."""
+    """Read the manifest and choose what was asked for.
+
+    Raises:
+        UsageError: It is no manifest, or nothing in it was asked for: to run nothing is no pass.
+    """
     found = check_files.read_manifest(preflight.root, ARGS)
     preflight.manifest, preflight.checks = found
     preflight.chosen = preflight.wanted.of(preflight.checks)
+    if not preflight.chosen:
+        raise UsageError(
+            f"{preflight.manifest} has no check in tier {preflight.wanted.tier}",
+            next_step="python -m flows.preflight --list",
+        )
     preflight.passed = check_cache.load(preflight.root)
     preflight.kept = dict(preflight.passed)
 

@@ -15,7 +15,7 @@ Status = Literal["passed", "failed", "timeout", "missing", "skipped"]
 MOST = 100
 """How many places of a command's output become findings."""
 _PLACE = re.compile(r"^(?P<path>[^\s:][^:\n]*):(?P<line>\d+)(?::(?P<column>\d+))?:\s*(?P<words>.+)")
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROLS = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NO_NETWORK = re.compile(
     r"name resolution|name or service not known|failed to resolve|getaddrinfo|nodename nor servname"
     r"|network is unreachable|no route to host|connection (?:refused|timed out|reset)"
@@ -66,7 +66,7 @@ def outcome_of_command(
     check: Check, code: int, lines: Sequence[str], seconds: float, is_file: Callable[[str], bool]
 ) -> Outcome:
     """Return how a command ended, by its exit code and what it said."""
-    plain = [_COLOURS.sub("", line).rstrip() for line in lines]
+    plain = [_CONTROLS.sub("", line).rstrip() for line in lines]
     last = next((line.strip() for line in reversed(plain) if line.strip()), "")
     if code == 0:
         return Outcome(check, "passed", seconds, note=last, output=tuple(plain))

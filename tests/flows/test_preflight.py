@@ -172,6 +172,14 @@ def test_a_tier_contains_the_ones_before_it(flight, make_workspace) -> None:
     assert set(statuses(flight(root, "--only", "ci"))) == {"ci"}
 
 
+def test_a_run_of_no_check_is_no_pass(flight, make_workspace) -> None:
+    root = make_workspace({"preflight.toml": manifest(python("slow", "", tier="ci"))})
+    done = flight(root)
+    assert done.returncode == 2
+    assert "preflight.toml has no check in tier quick" in done.stderr
+    assert flight(root, "--tier", "ci").returncode == 0
+
+
 def test_list_runs_nothing(flight, project) -> None:
     add_check(project, python("never", "import pathlib; pathlib.Path('ran').touch()", tier="ci"))
     done = flight(project, "--list")

@@ -73,3 +73,10 @@ def test_what_could_not_run_counts_more_than_what_failed(statuses, code) -> None
 def test_a_late_check_is_a_finding() -> None:
     done = late(TOOL, 60.2)
     assert done.first == "not over after 60 s, so it was ended"
+
+
+def test_control_characters_of_a_tool_reach_no_terminal() -> None:
+    said = ["\x1b]0;title\x07\x00bad\x08\x9b31m\tthing"]
+    done = outcome_of_command(Check("x", ("x",)), 1, said, 0.0, lambda _: False)
+    assert done.output == ("]0;titlebad31m\tthing",)
+    assert "\x1b" not in done.first
