@@ -144,8 +144,8 @@ def silent_runs() -> AutomationCore:
 
 def _same(found: AutomationCore, wanted: AutomationCore) -> bool:
     def told(automation: AutomationCore) -> dict[str, Any]:
-        shown = automation.model_dump(
-            mode="json", include={"name", "description", "enabled", "trigger", "actions"}
+        shown = automation.model_dump(  # of Python's kinds: as JSON, a set has a random order
+            include={"name", "description", "enabled", "trigger", "actions"}
         )
         shown["trigger"].pop("id", None)
         return shown

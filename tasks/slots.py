@@ -21,6 +21,8 @@ LEASE_S = 60.0
 RENEW_S = 15.0
 ASK_S = 5.0
 """Longest wait for one answer."""
+TAKE_S = 30.0
+"""The same for a slot: a request that is given up may still take one, for `LEASE_S`."""
 _POLL_S = 0.5
 FAULT = 500
 """From here on Prefect says that its own database is locked or its Redis is away: ask again."""
@@ -33,20 +35,36 @@ def limit_of(url: str, name: str, until: float) -> dict[str, Any] | None:
     """Return a limit as the server holds it, None where there is none.
 
     Raises:
-        Unreachable: The server does not answer.
+        Unreachable: The server does not answer, or does not say.
     """
-    status, found = ask(url, f"{_LIMITS}/{quote(name)}", until)
-    return found if status == 200 else None
+    while True:
+        status, found = ask(url, f"{_LIMITS}/{quote(name)}", until)
+        if status == 200:
+            return dict(found)
+        if status == 404:
+            return None
+        if status < FAULT or time.monotonic() + _POLL_S >= until:
+            raise Unreachable(
+                f"the Prefect server does not say what the limit {name!r} is: HTTP {status}",
+                next_step="see the server's log",
+            )
+        time.sleep(_POLL_S)
 
 
-def ask(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+def ask(
+    url: str,
+    path: str,
+    until: float,
+    body: dict[str, Any] | None = None,
+    patience_s: float = ASK_S,
+) -> tuple[int, Any]:
     """Return the answer of one API call.
 
     Raises:
-        Unreachable: There is none by then.
+        Unreachable: There is none by then, or after `patience_s`.
     """
     try:
-        return api.call(url, path, min(until, time.monotonic() + ASK_S), body)
+        return api.call(url, path, min(until, time.monotonic() + patience_s), body)
     except api.NoAnswer as error:
         raise Unreachable(
             f"the Prefect server at {url} does not answer: {error}",
@@ -134,7 +152,8 @@ class Slots:
         if self.flow_run_id:
             body["holder"] = {"type": "flow_run", "id": self.flow_run_id}
         until = max(until, time.monotonic() + 1)  # an answer that is on its way is waited for
-        status, found = ask(self.url, f"{_LIMITS}/increment-with-lease", until, body)
+        take = f"{_LIMITS}/increment-with-lease"
+        status, found = ask(self.url, take, until, body, TAKE_S)
         if status == 423 or (status >= FAULT and time.monotonic() < until - 1):
             return None
         if status != 200:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["full", "quick"]
 PhaseStatus = Literal["done", "planned", "partial", "skipped", "failed"]
-LOCK_WAIT_S = {"quick": 0.5, "full": 10.0}
-"""How long a phase waits for its locks before it is skipped; on a server a quick one too."""
+LOCK_WAIT_S = {"quick": 0.5, "full": 10.0, "server": 30.0}
+"""How long a phase waits for its locks before it is skipped; a server queues for slots as well."""
 MARGIN = 0.15
 """The part of `--max-seconds`, at most 2 s of it, that is kept for the report."""
 
@@ -224,7 +224,7 @@ class Tidying:
         from tasks.locking import holding
 
         run = current()
-        mode = "full" if run is not None and run.engine == "server" else self.wish.mode
+        mode = "server" if run is not None and run.engine == "server" else self.wish.mode
         wait = min(LOCK_WAIT_S[mode], max(0.05, self.budget.remaining()))
         with holding(*locks, root=self.root, deadline=Deadline.after(wait)) as held:
             self.held = held

@@ -1,0 +1,76 @@
+"""A slot is waited for while Prefect's own database is busy, and no request of it is given up."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from autopack.errors import Unreachable
+from tasks import slots
+from tasks.slots import Slots, limit_of
+
+LIMIT = {"active": True, "limit": 1, "active_slots": 0, "slot_decay_per_second": 0}
+Answer = tuple[int, Any]
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[[Callable[[str], Answer]], str]]:
+    """A peer that answers each path as it is told."""
+    peers: list[HTTPServer] = []
+
+    def serve(answer: Callable[[str], Answer]) -> str:
+        class Peer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, body = answer(self.path)
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        peer = HTTPServer(("127.0.0.1", 0), Peer)
+        peers.append(peer)
+        threading.Thread(target=peer.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{peer.server_port}"
+
+    yield serve
+    for peer in peers:
+        peer.shutdown()
+        peer.server_close()
+
+
+def test_a_limit_is_missing_only_where_the_server_says_so(serving) -> None:
+    answers = [(503, {}), (503, {}), (200, LIMIT)]
+    busy = serving(lambda _: answers.pop(0))
+    assert limit_of(busy, "docs", time.monotonic() + 20) == LIMIT
+    assert limit_of(serving(lambda _: (404, {})), "docs", time.monotonic() + 20) is None
+    for status in (401, 503):
+        url = serving(lambda _, status=status: (status, {}))
+        with pytest.raises(Unreachable, match=f"what the limit 'docs' is: HTTP {status}"):
+            limit_of(url, "docs", time.monotonic() + 0.6)
+
+
+def test_a_slot_that_comes_late_is_no_slot_that_is_lost(
+    serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "ASK_S", 0.3)
+
+    def answer(path: str) -> Answer:
+        if path.endswith("increment-with-lease"):
+            time.sleep(1.0)
+            return 200, {"lease_id": "late"}
+        return 200, LIMIT
+
+    taking = Slots(serving(answer), ["docs"], None)
+    assert taking.take(time.monotonic() + 30, lambda _: None, lambda: False) == "late"
+    taking.release()
