@@ -12,7 +12,7 @@ from autopack.errors import MEANINGS
 from autopack.report import Report
 from flows.cli import Between, Flags, Positional
 from flows.command import parse
-from tasks.engine import flow
+from tasks.engine import flow, plain
 from tests.support.toy_flow import toy_flow
 
 
@@ -104,7 +104,7 @@ LOCKS = (locks_status, locks_run)
 @pytest.fixture(autouse=True)
 def _named_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     for fn in LOCKS:
-        monkeypatch.setattr(fn, "__module__", "flows.locks")
+        monkeypatch.setattr(plain(fn), "__module__", "flows.locks")
         monkeypatch.setitem(sys.modules, "flows.locks", sys.modules[__name__])
 
 

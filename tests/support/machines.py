@@ -79,6 +79,7 @@ class Fleet:
         self.witness = self.folder / "witness.jsonl"
         self.env = clean_environment(
             **settings, WITNESS=str(self.witness), DATABASE_URL=own,
+            QDRANT_HOST="embedded",
             AUTOPACK_WORKSPACE_ROOTS=str(self.workspace), PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30",
             PREFECT_CLIENT_RETRY_EXTRA_CODES="500",
             PREFECT_WORKER_QUERY_SECONDS="2", PREFECT_LOGGING_LEVEL="WARNING",
@@ -195,12 +196,12 @@ class Fleet:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def deploy(self) -> str:
-        """Create pool, limits and deployment; return the deployment's id."""
+    def deploy(self, text: str = DEPLOYMENT) -> str:
+        """Create pool, limits and deployments; return the id of one."""
         self.python("deployments.limits")
         self.python("deployments.automations")
         given = self.folder / "prefect.yaml"
-        given.write_text(DEPLOYMENT)
+        given.write_text(text)
         where = ("--workspace", str(self.workspace), "--file", str(given))
         self.python("deployments.deploy", *where)
         return str(self.ask("/deployments/filter", {})[0]["id"])
