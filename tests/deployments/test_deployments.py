@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,6 +90,13 @@ def test_what_runs_on_a_schedule_runs_alone_and_writes_rows_or_its_own_numbers()
             assert deployment["schedules"]
             rows_only = deployment["parameters"].get("mode") == "db-only"
             assert rows_only or deployment["entrypoint"] == "flows/status.py:status"
+
+
+def test_the_page_lists_what_runs_by_itself() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    listed = dict(re.findall(r"^\| `([a-z0-9-]+)` \| `([^`]+ \* [^`]+)` \|", page, re.MULTILINE))
+    due = {d["name"]: d["schedules"][0]["cron"] for d in DEPLOYMENTS if "schedules" in d}
+    assert listed == due
 
 
 def test_prefect_yaml_deploys(prefect_server: PrefectServer) -> None:
