@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autopack.errors import Busy, Refused, Unreachable
+from autopack.io.again import again
 from tasks import api
 
 LEASE_S = 60.0
@@ -37,18 +38,32 @@ def limit_of(url: str, name: str, until: float) -> dict[str, Any] | None:
     Raises:
         Unreachable: The server does not answer, or does not say.
     """
-    while True:
-        status, found = ask(url, f"{_LIMITS}/{quote(name)}", until)
-        if status == 200:
-            return dict(found)
-        if status == 404:
-            return None
-        if status < FAULT or time.monotonic() + _POLL_S >= until:
-            raise Unreachable(
-                f"the Prefect server does not say what the limit {name!r} is: HTTP {status}",
-                next_step="see the server's log",
-            )
-        time.sleep(_POLL_S)
+    status, found = _patiently(lambda: ask(url, f"{_LIMITS}/{quote(name)}", until), until)
+    if status not in {200, 404}:
+        raise Unreachable(
+            f"the Prefect server does not say what the limit {name!r} is: HTTP {status}",
+            next_step="see the server's log",
+        )
+    return dict(found) if status == 200 else None
+
+
+class _Fault(Exception):
+    def __init__(self, answer: tuple[int, Any]) -> None:
+        self.answer = answer
+
+
+def _patiently(asked: Callable[[], tuple[int, Any]], until: float) -> tuple[int, Any]:
+    """Ask again while Prefect says that it cannot answer now; return the last answer."""
+
+    def once() -> tuple[int, Any]:
+        if (answer := asked())[0] >= FAULT:
+            raise _Fault(answer)
+        return answer
+
+    try:
+        return again(once, lambda error: isinstance(error, _Fault), until, _POLL_S)
+    except _Fault as fault:
+        return fault.answer
 
 
 def ask(
@@ -200,11 +215,8 @@ def release(url: str, lease: str) -> bool:
     Where the server does not answer, the lease ends on its own.
     """
     until = time.monotonic() + ASK_S
+    path, body = f"{_LIMITS}/decrement-with-lease", {"lease_id": lease}
     try:
-        while True:
-            status, _ = ask(url, f"{_LIMITS}/decrement-with-lease", until, {"lease_id": lease})
-            if status < FAULT or time.monotonic() >= until - _POLL_S:
-                return status < 300
-            time.sleep(_POLL_S)
+        return _patiently(lambda: ask(url, path, until, body), until)[0] < 300
     except Unreachable:
         return False

@@ -20,6 +20,7 @@ from typing import Any
 from autopack.audit import chain
 from autopack.audit.chain import FIRST, RESERVED, BadRecord, Head
 from autopack.errors import Busy, Unreachable
+from autopack.io.again import again
 from autopack.io.replace import sync_folder
 from autopack.state_files import AUDIT
 
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 AUDIT_FILE = AUDIT
+_RETRY_S = 0.01
 READ_WAIT_S = 5.0
 """How long a reader waits for a writer that holds the file."""
 _BLOCK = 65536
@@ -119,17 +121,17 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _wait_for_flock(descriptor: int, path: Path, until: float, mode: int) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise Busy(
-                    f"audit chain {path} is locked by another process", next_step="run again"
-                ) from None
-            time.sleep(0.01)
-        else:
-            return
+    try:
+        again(
+            lambda: fcntl.flock(descriptor, mode | fcntl.LOCK_NB),
+            lambda error: isinstance(error, BlockingIOError),
+            until,
+            _RETRY_S,
+        )
+    except BlockingIOError:
+        raise Busy(
+            f"audit chain {path} is locked by another process", next_step="run again"
+        ) from None
 
 
 def _is_still(descriptor: int, path: Path) -> bool:

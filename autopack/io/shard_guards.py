@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.errors import Busy, Unreachable
+from autopack.io.again import again
 
 LOCK_WAIT_S = 30.0
 ROOM_TO_READ = 16 << 20
@@ -41,23 +42,19 @@ def acquire(folder: Path, deadline: Deadline) -> int:
 
 
 def _wait(lock: int, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not _locked(lock):
-        if time.monotonic() > until - _RETRY_S:
-            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            raise Busy(
-                f"the embedded Qdrant is in use by process {holder or 'unknown'}",
-                next_step="wait for it to end, then run again",
-            )
-        time.sleep(_RETRY_S)
-
-
-def _locked(lock: int) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        again(
+            lambda: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB),
+            lambda error: isinstance(error, BlockingIOError),
+            time.monotonic() + seconds,
+            _RETRY_S,
+        )
     except BlockingIOError:
-        return False
-    return True
+        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+        raise Busy(
+            f"the embedded Qdrant is in use by process {holder or 'unknown'}",
+            next_step="wait for it to end, then run again",
+        ) from None
 
 
 def need_room(folder: Path, needed: int) -> None:
