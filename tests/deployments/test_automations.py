@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -72,14 +71,6 @@ def stuck(make_workspace) -> Iterator[Path]:
         stop(child, signal.SIGKILL)
 
 
-def until(holds: Callable[[], Any]) -> Any:
-    ends = time.monotonic() + 90
-    while not (got := holds()):
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.3)
-    return got
-
-
 def test_events_start_runs_and_failures_are_told(
     full_server: FullServer, make_workspace, run_flow, stuck: Path, heard
 ) -> None:
@@ -137,7 +128,7 @@ def test_events_start_runs_and_failures_are_told(
     checked = run_flow("sot_counts", "--workspace", root, *words, env=clean)
     assert checked.returncode == 0, checked.stderr
     assert "meta_drift" in {finding["code"] for finding in checked.report["findings"]}
-    until(lambda: started("every-15-minutes"))
+    full_server.until(lambda: started("every-15-minutes"))
     sync = started("every-15-minutes")
     assert [(run["mode"], run["workspace"]) for run in sync] == [("db-only", str(root))]
     assert told == []
@@ -148,9 +139,9 @@ def test_events_start_runs_and_failures_are_told(
         "sot_counts", "--execute", "--workspace", stuck, "--max-seconds", "90", *words, env=clean
     )
     assert waited.returncode == 5, waited.stderr
-    until(lambda: started("locks"))
+    full_server.until(lambda: started("locks"))
     assert [run["workspace"] for run in started("locks")] == [str(stuck)]
-    until(lambda: told)
+    full_server.until(lambda: told)
     texts = {json.loads(one)["text"] for one in told}  # an automation acts at least once
     assert all(text.startswith("sot-counts failed: ") for text in texts), texts
     assert all("| Busy: lock 'docs' is busy" in text for text in texts), texts

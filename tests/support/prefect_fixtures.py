@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,15 @@ class FullServer:
 
     url: str
     env: dict[str, str]
+    log: Path
+
+    def until(self, holds: Callable[[], Any], seconds: float = 90.0) -> Any:
+        """Return what `holds()` gives once it is something; without it, show the server's log."""
+        ends = time.monotonic() + seconds
+        while not (got := holds()):
+            assert time.monotonic() < ends, f"not in {seconds:g} s\n{self.log.read_text()[-6000:]}"
+            time.sleep(0.3)
+        return got
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:
         """Return the JSON answer of one API call."""
@@ -139,7 +148,7 @@ def full_server(tmp_path: Path) -> Iterator[FullServer]:
                 assert child.poll() is None, (tmp_path / "server.log").read_text()
                 assert time.monotonic() < until, (tmp_path / "server.log").read_text()
                 time.sleep(0.2)
-            yield FullServer(url, env)
+            yield FullServer(url, env, tmp_path / "server.log")
         finally:
             stop(child, signal.SIGINT)
 
