@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable
 from itertools import repeat
 
+from autopack.storage.classify import mode_told
 from autopack.storage.rows import COLUMNS
 
 CAPACITY = 4096
@@ -167,7 +168,7 @@ class Stat:
         for one in seen:
             mtime, ctime = one.st_mtime_ns, one.st_ctime_ns
             values = (
-                one.st_mode, one.st_nlink, one.st_uid, one.st_ino, one.st_size, one.st_blocks,
+                mode_told(one), one.st_nlink, one.st_uid, one.st_ino, one.st_size, one.st_blocks,
                 *divmod(mtime, 1_000_000_000), *divmod(ctime, 1_000_000_000),
                 os.major(one.st_dev), os.minor(one.st_dev),
             )  # fmt: skip
@@ -176,7 +177,7 @@ class Stat:
 
     def modes(self, count: int) -> list[int]:
         """Return the modes of the last `count` names."""
-        return [one.st_mode for one in self.seen[len(self.seen) - count :]]
+        return [mode_told(one) for one in self.seen[len(self.seen) - count :]]
 
     def identity(self, count: int, n: int) -> tuple[int, int]:
         """Return device and inode of one of the last `count` names."""
