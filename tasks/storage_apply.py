@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopack.deadline import Deadline
+from autopack.io.storage_platform import check_opening
 from autopack.report import Finding
 from autopack.settings import Target, database_target, workspace_root
 from autopack.storage.names import spell, unspell
@@ -33,6 +34,7 @@ class Applying:
     def __init__(
         self, workspace: str, policy: str | None, database_url: str | None, deadline: Deadline
     ) -> None:
+        check_opening()
         self.root = workspace_root(workspace)
         self.deadline = deadline
         self.named_policy = policy

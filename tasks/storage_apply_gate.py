@@ -69,7 +69,7 @@ def check_execute(applying: Applying) -> None:
     Raises:
         Refused: A gate said no; the message says which, and what to do.
     """
-    from autopack.io.storage_places import check_platform
+    from autopack.io.storage_platform import check_platform
     from autopack.storage.approval import of_report
     from autopack.storage.gate import check_enabled, check_report
 
@@ -92,7 +92,7 @@ def check_purge(applying: Applying) -> None:
         Refused: A gate said no; the message says which, and what to do.
     """
     from autopack.io.storage_journal import read_journal
-    from autopack.io.storage_places import check_platform
+    from autopack.io.storage_platform import check_platform
     from autopack.storage.approval import of_run
     from autopack.storage.gate import check_enabled
 

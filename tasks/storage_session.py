@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from autopack.deadline import Deadline
 from autopack.errors import Refused, UsageError
+from autopack.io.storage_platform import check_opening
 from autopack.report import Finding
 from autopack.settings import workspace_root
 
@@ -38,6 +39,7 @@ class Scanning:
         self, workspace: str, roots: Sequence[str], mode: Mode, policy: str | None,
         deadline: Deadline,
     ) -> None:  # fmt: skip
+        check_opening()
         self.workspace = workspace
         self.root = workspace_root(workspace)
         if not all(root.strip() for root in roots):

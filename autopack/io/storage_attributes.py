@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable
 from itertools import repeat
 
+from autopack.storage.classify import mode_told
 from autopack.storage.rows import COLUMNS
 
 CAPACITY = 4096
@@ -140,6 +141,7 @@ class Stat:
     def __init__(self) -> None:
         self.columns = [array(code) for code in COLUMNS.values()]
         self.seen: list[os.stat_result] = []
+        self.told: list[int] = []
 
     def look(self, folder: int, names: list[bytes]) -> list[bytes]:
         """Read the attributes of names in an open folder; return the names that have any."""
@@ -151,7 +153,7 @@ class Stat:
             except OSError:
                 continue
             found.append(name)
-        self._keep(self.seen)
+        self.told = self._keep(self.seen)
         return found
 
     def look_all(self, folder: int, paths: list[bytes]) -> None:
@@ -163,20 +165,23 @@ class Stat:
                 for column in self.columns:
                     column.append(0)
 
-    def _keep(self, seen: list[os.stat_result]) -> None:
-        for one in seen:
+    def _keep(self, seen: list[os.stat_result]) -> list[int]:
+        """Add rows, and return the mode of each."""
+        told = [mode_told(one) for one in seen]
+        for mode, one in zip(told, seen, strict=True):
             mtime, ctime = one.st_mtime_ns, one.st_ctime_ns
             values = (
-                one.st_mode, one.st_nlink, one.st_uid, one.st_ino, one.st_size, one.st_blocks,
+                mode, one.st_nlink, one.st_uid, one.st_ino, one.st_size, one.st_blocks,
                 *divmod(mtime, 1_000_000_000), *divmod(ctime, 1_000_000_000),
                 os.major(one.st_dev), os.minor(one.st_dev),
             )  # fmt: skip
             for column, value in zip(self.columns, values, strict=True):
                 column.append(value)
+        return told
 
     def modes(self, count: int) -> list[int]:
         """Return the modes of the last `count` names."""
-        return [one.st_mode for one in self.seen[len(self.seen) - count :]]
+        return self.told[len(self.told) - count :]
 
     def identity(self, count: int, n: int) -> tuple[int, int]:
         """Return device and inode of one of the last `count` names."""
@@ -187,5 +192,5 @@ class Stat:
         """Return the columns of all that was read since the last time."""
         columns = [column.tobytes() for column in self.columns]
         self.columns = [array(code) for code in COLUMNS.values()]
-        self.seen = []
+        self.seen, self.told = [], []
         return columns

@@ -17,6 +17,7 @@ from hashlib import sha256
 from autopack.deadline import Deadline
 from autopack.io import beneath
 from autopack.io.fingerprint import NotPlain, open_plain
+from autopack.storage.classify import Kind, classify, mode_told
 from autopack.storage.identity import Seen
 from autopack.storage.names import spell
 from autopack.storage.schema import SMALL_FILE
@@ -56,10 +57,11 @@ def identity_of(
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if told:
             told("", found)
-        if stat.S_ISREG(found.st_mode):
+        kind = classify(found)
+        if kind is Kind.FILE:
             return _file(parent, name, found)
-        if not stat.S_ISDIR(found.st_mode):
-            raise NotPlain(name, found.st_mode)
+        if kind is not Kind.FOLDER:
+            raise NotPlain(name, mode_told(found))
         return _Tree(found, told, deadline).read(parent, name)
 
 
@@ -211,12 +213,13 @@ class _Tree:
         if found.st_dev != self.top.st_dev:
             raise Mounted(name)
         self.sums.newest = max(self.sums.newest, found.st_mtime_ns)
-        if stat.S_ISDIR(found.st_mode):
+        kind = classify(found)
+        if kind is Kind.FOLDER:
             self._enter(level.descriptor, name, found, path)
             return
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISLNK(found.st_mode):
-            raise NotPlain(name, found.st_mode)
+        if kind not in (Kind.FILE, Kind.LINK):
+            raise NotPlain(name, mode_told(found))
         self.sums.count(found)
-        link = stat.S_ISLNK(found.st_mode)
+        link = kind is Kind.LINK
         target = os.fsencode(os.readlink(name, dir_fd=level.descriptor)) if link else b""
         level.line(raw, found, target)

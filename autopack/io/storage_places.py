@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -42,24 +41,6 @@ def native(path: str) -> str:
     if not plain_path(path):
         raise Refused(f"{path[:200]!r} is no path below its root", SCAN)
     return os.fsdecode(unspell(path))
-
-
-def check_platform() -> None:
-    """Make sure that this system can open folders from folders, never through a link.
-
-    Raises:
-        Refused: It cannot, so nothing may be moved here.
-    """
-    if os.open not in os.supports_dir_fd or not hasattr(os, "O_NOFOLLOW"):
-        raise Refused(
-            "this system cannot open a folder without following links, so nothing is moved on it",
-            next_step="run on Linux or macOS; scans and reports work here",
-        )
-    if sys.platform == "linux" and not os.access("/proc/self/mountinfo", os.R_OK):
-        raise Refused(
-            "/proc/self/mountinfo cannot be read, so nobody can tell where other filesystems begin",
-            next_step="mount /proc, then run again",
-        )
 
 
 @dataclass(frozen=True)

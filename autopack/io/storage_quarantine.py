@@ -7,6 +7,7 @@ change hands between a look and a rename; what is wrong goes back.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -211,7 +212,7 @@ def _rename(old: Place, new: Place) -> None:
     """Rename into the quarantine, where nobody but the holder of the locks gives names."""
     if not in_one_call(old, new):
         if beneath.look(*new) is not None:
-            raise FileExistsError(new[1])
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new[1])
         os.rename(old[1], new[1], src_dir_fd=old[0], dst_dir_fd=new[0])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,6 +11,7 @@ from autopack.io import beneath
 from autopack.io.fingerprint import names_in
 from autopack.io.storage_identity import identity_of
 from autopack.io.storage_places import Place
+from autopack.storage.classify import Kind, classify
 from autopack.storage.identity import Seen
 from autopack.storage.names import spell
 from autopack.storage.schema import Item
@@ -30,8 +30,8 @@ def seen_at(place: Place, kind: str, told: Told | None = None) -> Seen | None:
     Raises:
         OSError: It is not there, cannot be read, or changes meanwhile.
     """
-    mode = os.stat(place[1], dir_fd=place[0], follow_symlinks=False).st_mode
-    right = stat.S_ISDIR(mode) if kind == "folder" else stat.S_ISREG(mode)
+    found = classify(os.stat(place[1], dir_fd=place[0], follow_symlinks=False))
+    right = found is (Kind.FOLDER if kind == "folder" else Kind.FILE)
     return identity_of(*place, told=told) if right else None
 
 
@@ -67,7 +67,7 @@ def stats_below(place: Place) -> Iterator[tuple[str, os.stat_result]]:
         OSError: Something in it cannot be read.
     """
     top = os.stat(place[1], dir_fd=place[0], follow_symlinks=False)
-    if not stat.S_ISDIR(top.st_mode):
+    if classify(top) is not Kind.FOLDER:
         return
     with ExitStack() as stack:  # closes what is open when the caller stops
         folders = [_Folder(place, "", stack)]
@@ -80,7 +80,7 @@ def stats_below(place: Place) -> Iterator[tuple[str, os.stat_result]]:
             found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
             path = f"{folder.path}{spell(os.fsencode(name))}"
             yield path, found
-            if stat.S_ISDIR(found.st_mode) and found.st_dev == top.st_dev:
+            if classify(found) is Kind.FOLDER and found.st_dev == top.st_dev:
                 folders.append(_Folder((folder.descriptor, name), f"{path}/", stack))
 
 

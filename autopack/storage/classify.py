@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _REPARSE_POINT = 0x400
 _MOUNT_POINT = 0xA0000003
 _SYMLINK = 0xA000000C
+_JUNCTION, _OTHER_REPARSE = 0x3000, 0x5000
+"""Formats that no system gives a mode, for what Windows tells beside it."""
 
 
 class Kind(IntEnum):
@@ -39,6 +41,13 @@ _FORMATS = {
     stat.S_IFSOCK: Kind.SPECIAL,
     stat.S_IFCHR: Kind.SPECIAL,
     stat.S_IFBLK: Kind.SPECIAL,
+    _JUNCTION: Kind.JUNCTION,
+    _OTHER_REPARSE: Kind.OTHER_REPARSE,
+}
+_WRITTEN = {
+    Kind.LINK: stat.S_IFLNK,
+    Kind.JUNCTION: _JUNCTION,
+    Kind.OTHER_REPARSE: _OTHER_REPARSE,
 }
 _TAGS = {_MOUNT_POINT: Kind.JUNCTION, _SYMLINK: Kind.LINK}
 
@@ -56,6 +65,12 @@ def classify(seen: Any) -> Kind:
     return kind_of_mode(mode)
 
 
+def mode_told(seen: Any) -> int:
+    """Return the mode of an entry, with a format that tells what `classify` says of it."""
+    kind, mode = classify(seen), int(seen.st_mode)
+    return mode if kind_of_mode(mode) is kind else stat.S_IMODE(mode) | _WRITTEN[kind]
+
+
 def kind_of_mode(mode: int) -> Kind:
-    """Return what an entry is where its mode tells everything: on POSIX."""
+    """Return what an entry is where its mode tells everything: on POSIX, or by `mode_told`."""
     return _FORMATS.get(stat.S_IFMT(mode), Kind.UNKNOWN)

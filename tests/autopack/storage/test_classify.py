@@ -1,14 +1,17 @@
-"""Cases 1, 2, 4 to 8 and 22 as far as a decision makes them: what is entered, what is not."""
+"""What an entry is, as far as a decision makes it: what is entered, what is not."""
 
 from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from autopack.storage.classify import Kind, classify
+from autopack.storage.classify import Kind, classify, kind_of_mode, mode_told
 
 REPARSE = 0x400
 
@@ -89,10 +92,29 @@ def test_what_cannot_be_read_is_a_link(unreadable: object) -> None:
 
 def test_real_entries_are_what_they_are(tmp_path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    os.mkfifo(tmp_path / "pipe")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
     for name, target in {"dangling": "nowhere", "loop": "loop", "folder": "."}.items():
         (tmp_path / name).symlink_to(target)
     kinds = {name: classify(os.lstat(tmp_path / name)) for name in os.listdir(tmp_path)}
     links = dict.fromkeys(("dangling", "loop", "folder"), Kind.LINK)
-    assert kinds == {"file": Kind.FILE, "pipe": Kind.SPECIAL, **links}
+    pipe = {"pipe": Kind.SPECIAL} if hasattr(os, "mkfifo") else {}
+    assert kinds == {"file": Kind.FILE, **pipe, **links}
     assert classify(os.lstat(tmp_path)) is Kind.FOLDER
+
+
+@given(st.integers(0, 0o177777), st.sampled_from([None, 0xA0000003, 0xA000000C, 0x9000001A]))
+def test_a_mode_that_is_kept_tells_what_was_decided(mode: int, tag: int | None) -> None:
+    found = seen(mode) if tag is None else seen(mode, REPARSE, tag)
+    kept = mode_told(found)
+    assert kind_of_mode(kept) is classify(found)
+    assert stat.S_IMODE(kept) == stat.S_IMODE(mode)
+    assert tag is not None or kept == mode
+
+
+@pytest.mark.skipif(os.name != "nt", reason="junctions are made on Windows alone")
+def test_a_real_junction_is_one(tmp_path) -> None:
+    (tmp_path / "victim").mkdir()
+    command = ["cmd", "/c", "mklink", "/J", str(tmp_path / "door"), str(tmp_path / "victim")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert classify(os.lstat(tmp_path / "door")) is Kind.JUNCTION
