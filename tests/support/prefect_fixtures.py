@@ -101,12 +101,17 @@ class FullServer:
     env: dict[str, str]
     log: Path
 
+    def soon(self, holds: Callable[[], Any], seconds: float) -> Any:
+        """Return what `holds()` gives once it is something, or what it gives at the end."""
+        ends = time.monotonic() + seconds
+        while not (got := holds()) and time.monotonic() < ends:
+            time.sleep(0.3)
+        return got
+
     def until(self, holds: Callable[[], Any], seconds: float = 90.0) -> Any:
         """Return what `holds()` gives once it is something; without it, show the server's log."""
-        ends = time.monotonic() + seconds
-        while not (got := holds()):
-            assert time.monotonic() < ends, f"not in {seconds:g} s\n{self.log.read_text()[-6000:]}"
-            time.sleep(0.3)
+        got = self.soon(holds, seconds)
+        assert got, f"not in {seconds:g} s\n{self.log.read_text()[-6000:]}"
         return got
 
     def ask(self, path: str, body: dict[str, Any]) -> Any:
@@ -133,6 +138,7 @@ def full_server(tmp_path: Path) -> Iterator[FullServer]:
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_SERVER_LEVEL": "INFO",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
