@@ -19,8 +19,9 @@ from autopack.settings import Target, redact
 from autopack.state_files import REPORTS
 from tasks.timing import ALARM_GRACE_S, Budget, clock_stopped, out_of_time, time_limit
 
-_COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?=\s|$)")
+_COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?![\w-])")
 """A command of ours in running text, with its subcommand if it has one."""
+_SERVE = re.compile(r"make serve(?! WORKSPACE=)")
 
 
 @dataclass
@@ -154,8 +155,9 @@ def about_workspace(text: str, workspace: str) -> str:
     """Return a text whose commands of ours work on a workspace."""
     if workspace == "." or "--workspace" in text:
         return text
-    flag = f" --workspace {shlex.quote(workspace)}"
-    return _COMMAND.sub(lambda match: match[0] + flag, text)
+    place = shlex.quote(workspace)
+    text = _SERVE.sub(lambda match: f"{match[0]} WORKSPACE={place}", text)
+    return _COMMAND.sub(lambda match: f"{match[0]} --workspace {place}", text)
 
 
 def name_workspace(report: Report, workspace: str) -> None:
@@ -168,7 +170,7 @@ def name_workspace(report: Report, workspace: str) -> None:
 
     report.message = named(report.message)
     report.findings = [
-        replace(f, fix=named(f.fix)) if "python -m" in f.fix else f for f in report.findings
+        replace(f, fix=fix) if (fix := named(f.fix)) != f.fix else f for f in report.findings
     ]
     report.next_steps = [replace(s, command=named(s.command)) for s in report.next_steps]
 

@@ -27,6 +27,12 @@ from tasks.run import Run, deadline_alarm, name_workspace, running, waiting_for_
             "python -m flows.locks status --workspace elsewhere",
             "python -m flows.locks status --workspace elsewhere",
         ),
+        (
+            "python -m flows.failure_rules lint; a file is moved away",
+            "python -m flows.failure_rules lint --workspace 'a b'; a file is moved away",
+        ),
+        ("make serve", "make serve WORKSPACE='a b'"),
+        ("make serve WORKSPACE=elsewhere", "make serve WORKSPACE=elsewhere"),
         ("git pull", "git pull"),
     ],
 )
