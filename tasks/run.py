@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autopack.errors import AutopackError, ExitCode
+from autopack.errors import AutopackError, ExitCode, Unreachable
 from autopack.report import Report
 from autopack.settings import Target, redact
 from autopack.state_files import REPORTS
@@ -205,10 +206,24 @@ def cut_short(run: Run, code: ExitCode) -> Report:
 
 def bug(run: Run, error: BaseException) -> Report:
     """Return the report of a bug; its traceback goes to a file that the message names."""
+    if isinstance(error, ModuleNotFoundError) and not _ours(error.name or ""):
+        return failed(run, _not_installed(error.name or str(error)))
     path = _write_traceback(run, error)
     first = " ".join(str(error).split())[:300]
     text = f"bug: {type(error).__name__}: {first}" if first else f"bug: {type(error).__name__}"
     return failed(run, AutopackError(text, next_step=f"report it with the traceback in {path}"))
+
+
+def _ours(module: str) -> bool:
+    return module.partition(".")[0] in ("autopack", "tasks", "flows", "deployments")
+
+
+def _not_installed(module: str) -> Unreachable:
+    """Return the error of an interpreter that lacks what this project stands on."""
+    return Unreachable(
+        f"{sys.executable} has no module {module!r}",
+        next_step="use the checkout's .venv/bin/python, which `make demo` sets up",
+    )
 
 
 def _write_traceback(run: Run, error: BaseException) -> str:
