@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from importlib import import_module
@@ -94,6 +95,8 @@ def everything(workspace: str, configuration: Path) -> None:
             os.chdir(root)
             _say(_summary("automations", automations.create()))
             _say(f"serving {len(made)} deployments for {root}")
+            # The runner's own handler of SIGTERM makes a coroutine that it has no use for.
+            warnings.filterwarnings("ignore", "coroutine 'Runner.astop'", RuntimeWarning)
             serve(*made, print_starting_message=False)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)

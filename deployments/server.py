@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,10 +30,13 @@ from autopack.settings import mask, redact
 from deployments import environment
 from tasks import leftovers
 from tasks import server as prefect
+from tasks.run import Run, bug
 
 START_S = 120.0
 STOP_S = 30.0
 _PROBE_S = 2.0
+ROOM_BYTES = 64 * 2**20
+"""What a server needs at least for its database and log; with less it fails halfway."""
 
 
 def home() -> Path:
@@ -107,7 +111,8 @@ def ensure(fd: int, began: float) -> Station:
     """Return a server that answers: the one at `PREFECT_API_URL`, the local one, or a new one.
 
     Raises:
-        Unreachable: It does not answer, will not start, or its port is taken by something else.
+        Unreachable: It does not answer, will not start, has no room, or its port is taken by
+            something else.
         Refused: It would be open to other machines.
     """
     me = leftovers.this_process().tag
@@ -123,6 +128,7 @@ def ensure(fd: int, began: float) -> Station:
             _wait(url, None, began + START_S)
         return _recorded(fd, Station(me, ours, answering()))
     _refuse_taken(url)
+    _refuse_full()
     return _start(fd, me, url, began)
 
 
@@ -138,6 +144,11 @@ def answering() -> str:
         Unreachable: It does not answer, or refuses our password.
     """
     found, url = prefect.look(prefect.ASKED_FOR_S), prefect.api_url()
+    if found == "silent":
+        raise Unreachable(
+            f"no Prefect server answers at {mask(url)}",
+            next_step="make serve, which starts one where PREFECT_API_URL is unset",
+        )
     if found != "prefect":
         raise prefect.no_server(url, found)
     return url
@@ -154,8 +165,17 @@ def _refuse_taken(url: str) -> None:
         except OSError as error:
             raise Unreachable(
                 f"port {port} is taken, and not by Prefect ({error.strerror})",
-                next_step=f"PREFECT_SERVER_API_PORT={port % 65535 + 1} make serve",
+                next_step=f"export PREFECT_SERVER_API_PORT={port % 65535 + 1}, and run it again",
             ) from None
+
+
+def _refuse_full() -> None:
+    free = shutil.disk_usage(home()).free
+    if free < ROOM_BYTES:
+        raise Unreachable(
+            f"{home()} has {free >> 20} MB free, and a Prefect server needs {ROOM_BYTES >> 20}",
+            next_step="make room there, or set PREFECT_HOME to a folder on another disk",
+        )
 
 
 def _start(fd: int, me: str, url: str, began: float) -> Station:
@@ -168,8 +188,8 @@ def _start(fd: int, me: str, url: str, began: float) -> Station:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     tag = leftovers.process(child.pid).tag
-    station = _recorded(fd, Station(me, tag, url))
     try:
+        station = _recorded(fd, Station(me, tag, url))
         _wait(url, child, began + START_S)
     except BaseException:
         end(tag)
@@ -253,6 +273,15 @@ def reported(work: Any) -> int:
     except AutopackError as error:
         sys.stderr.write(redact(f"{error}\n"))
         return int(error.code)
+    except OSError as error:
+        said = f"{error.filename or home()}: {error.strerror or error}"
+        fix = f"PREFECT_HOME is {home()}: it must be writable, with space"
+        sys.stderr.write(redact(f"{said}. Next: {fix}\n"))
+        return int(ExitCode.UNREACHABLE)
+    except Exception as error:  # noqa: BLE001 - an uncaught one would exit 1: findings
+        report = bug(Run("deployments", {}), error)
+        sys.stderr.write(f"{report.message}\n")
+        return report.exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autopack.errors import AutopackError, ExitCode
+from autopack.errors import AutopackError, ExitCode, Unreachable
 from autopack.report import Report
 from autopack.settings import Target, redact
 from autopack.state_files import REPORTS
 from tasks.timing import ALARM_GRACE_S, Budget, clock_stopped, out_of_time, time_limit
 
-_COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?=\s|$)")
+_COMMAND = re.compile(r"python -m flows\.\w+(?: [a-z][\w-]*)?(?![\w-])")
 """A command of ours in running text, with its subcommand if it has one."""
+_SERVE = re.compile(r"make serve(?! WORKSPACE=)")
 
 
 @dataclass
@@ -154,8 +156,9 @@ def about_workspace(text: str, workspace: str) -> str:
     """Return a text whose commands of ours work on a workspace."""
     if workspace == "." or "--workspace" in text:
         return text
-    flag = f" --workspace {shlex.quote(workspace)}"
-    return _COMMAND.sub(lambda match: match[0] + flag, text)
+    place = shlex.quote(workspace)
+    text = _SERVE.sub(lambda match: f"{match[0]} WORKSPACE={place}", text)
+    return _COMMAND.sub(lambda match: f"{match[0]} --workspace {place}", text)
 
 
 def name_workspace(report: Report, workspace: str) -> None:
@@ -168,7 +171,7 @@ def name_workspace(report: Report, workspace: str) -> None:
 
     report.message = named(report.message)
     report.findings = [
-        replace(f, fix=named(f.fix)) if "python -m" in f.fix else f for f in report.findings
+        replace(f, fix=fix) if (fix := named(f.fix)) != f.fix else f for f in report.findings
     ]
     report.next_steps = [replace(s, command=named(s.command)) for s in report.next_steps]
 
@@ -203,10 +206,24 @@ def cut_short(run: Run, code: ExitCode) -> Report:
 
 def bug(run: Run, error: BaseException) -> Report:
     """Return the report of a bug; its traceback goes to a file that the message names."""
+    if isinstance(error, ModuleNotFoundError) and not _ours(error.name or ""):
+        return failed(run, _not_installed(error.name or str(error)))
     path = _write_traceback(run, error)
     first = " ".join(str(error).split())[:300]
     text = f"bug: {type(error).__name__}: {first}" if first else f"bug: {type(error).__name__}"
     return failed(run, AutopackError(text, next_step=f"report it with the traceback in {path}"))
+
+
+def _ours(module: str) -> bool:
+    return module.partition(".")[0] in ("autopack", "tasks", "flows", "deployments")
+
+
+def _not_installed(module: str) -> Unreachable:
+    """Return the error of an interpreter that lacks what this project stands on."""
+    return Unreachable(
+        f"{sys.executable} has no module {module!r}",
+        next_step="use the checkout's .venv/bin/python, which `make demo` sets up",
+    )
 
 
 def _write_traceback(run: Run, error: BaseException) -> str:

@@ -56,5 +56,5 @@ def part_of(name: str, report: Report, words: str, command: str) -> Part:
 
 
 def _typed(fix: str) -> str:
-    """Return a finding's advice if it is a command."""
-    return fix if fix.startswith("python -m ") else ""
+    """Return the command that an advice begins with; words after it are none."""
+    return fix.partition("; ")[0] if fix.startswith("python -m ") else ""

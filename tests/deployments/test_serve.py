@@ -177,6 +177,7 @@ def test_from_nothing_to_a_scheduled_run_and_back(
     told = f"stopped serving\nstopped the Prefect server at {place.url}\n"
     assert (down.returncode, down.stdout) == (0, told)
     assert second.wait(10) == 0
+    assert "never awaited" not in place.log.read_text()
     assert place.processes() == []
     assert place.record() == {}
     assert place.command("deployments.server", "stop").stdout == "nothing is served\n"
@@ -201,7 +202,7 @@ def test_a_port_that_something_else_has_is_4_in_one_line(place: Place) -> None:
     assert done.returncode == 4
     assert done.stderr == (
         f"port {place.port} is taken, and not by Prefect (Address already in use). "
-        f"Next: PREFECT_SERVER_API_PORT={place.port + 1} make serve\n"
+        f"Next: export PREFECT_SERVER_API_PORT={place.port + 1}, and run it again\n"
     )
     assert place.processes() == []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
 from autopack.report import Finding, NextStep, Report
-from tasks.run import Run, deadline_alarm, name_workspace, running, waiting_for_a_person
+from tasks.run import Run, bug, deadline_alarm, name_workspace, running, waiting_for_a_person
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,12 @@ from tasks.run import Run, deadline_alarm, name_workspace, running, waiting_for_
             "python -m flows.locks status --workspace elsewhere",
             "python -m flows.locks status --workspace elsewhere",
         ),
+        (
+            "python -m flows.failure_rules lint; a file is moved away",
+            "python -m flows.failure_rules lint --workspace 'a b'; a file is moved away",
+        ),
+        ("make serve", "make serve WORKSPACE='a b'"),
+        ("make serve WORKSPACE=elsewhere", "make serve WORKSPACE=elsewhere"),
         ("git pull", "git pull"),
     ],
 )
@@ -53,3 +60,13 @@ def test_the_clock_stands_still_while_a_person_is_asked() -> None:
             time.sleep(0.6)  # longer than the alarm would have taken
         assert 0 < given.left() <= 0.2
     assert given.ends is not None
+
+
+def test_an_interpreter_without_our_packages_is_no_bug() -> None:
+    given = Run("x", {})
+    report = bug(given, ModuleNotFoundError("No module named 'rfc8785'", name="rfc8785"))
+    assert report.exit_code == 4
+    assert report.message == (
+        f"{sys.executable} has no module 'rfc8785'. "
+        "Next: use the checkout's .venv/bin/python, which `make demo` sets up"
+    )

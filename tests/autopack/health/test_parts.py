@@ -47,3 +47,10 @@ def test_what_could_not_be_asked_names_the_command_of_its_error() -> None:
     part = unknown("x", busy)
     assert part
     assert part.command == "python -m flows.locks status"
+
+
+def test_words_after_a_command_are_none_of_it() -> None:
+    refused = report(exit_code=6, message="no. Next: python -m flows.x lint; then look at it")
+    part = unknown("x", refused)
+    assert part
+    assert part.command == "python -m flows.x lint"
