@@ -78,7 +78,7 @@ def everything(workspace: str, configuration: Path) -> None:
     Raises:
         UsageError: The workspace has no `docs/`.
         Busy: Another process serves already.
-        Unreachable: No server answers, or none can be started.
+        Unreachable: No server answers, none can be started, or the one that was started ended.
         Refused: The server would be open to other machines.
     """
     began, root = time.monotonic(), workspace_root(workspace)
@@ -97,7 +97,8 @@ def everything(workspace: str, configuration: Path) -> None:
             _say(f"serving {len(made)} deployments for {root}")
             # The runner's own handler of SIGTERM makes a coroutine that it has no use for.
             warnings.filterwarnings("ignore", "coroutine 'Runner.astop'", RuntimeWarning)
-            serve(*made, print_starting_message=False)
+            with server.watched(station.server):
+                serve(*made, print_starting_message=False)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if station.server:

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from tasks.run import Run, bug
 
 START_S = 120.0
 STOP_S = 30.0
+WATCH_S, LEAVE_S = 2.0, 10.0
 _PROBE_S = 2.0
 ROOM_BYTES = 64 * 2**20
 """What a server needs at least for its database and log; with less it fails halfway."""
@@ -219,6 +221,49 @@ def _last_line() -> str:
     said = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in said if line != "Server stopped!"]
     return redact(told[-1]) if told else ""
+
+
+@contextmanager
+def watched(tag: str) -> Iterator[None]:
+    """End this process if the server that it started ends during the body; none has no tag.
+
+    Prefect's runner would go on asking a server that is gone, and nothing would run any more.
+
+    Raises:
+        Unreachable: The server ended.
+    """
+    over = threading.Event()
+
+    def gone() -> bool:
+        return bool(tag) and _gone(tag, leftovers.pid_of(tag))
+
+    def look() -> None:
+        while not over.wait(WATCH_S):
+            if gone():
+                os.kill(os.getpid(), signal.SIGTERM)
+                if not over.wait(LEAVE_S):  # the runner waits for answers that never come
+                    sys.stderr.write(redact(f"{_ended()}\n"))
+                    os._exit(int(ExitCode.UNREACHABLE))
+                return
+
+    if tag:
+        threading.Thread(target=look, name="watch", daemon=True).start()
+    try:
+        yield
+    except BaseException:
+        if not gone():
+            raise
+    finally:
+        over.set()
+    if gone():
+        raise _ended()
+
+
+def _ended() -> Unreachable:
+    return Unreachable(
+        f"the Prefect server ended: {_last_line() or 'it said nothing'}",
+        next_step=f"see {log_path()}, and serve again",
+    )
 
 
 # --- stop -------------------------------------------------------------------------------------

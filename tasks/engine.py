@@ -227,13 +227,16 @@ def as_prefect(fn: Any) -> Any:
     if known is not None:
         return known
 
+    from prefect.runtime import deployment
+
     @functools.wraps(inner)
     def body(*args: Any, **kwargs: Any) -> Any:
         passed = inspect.signature(inner).bind(*args, **kwargs)
         passed.apply_defaults()
         run = _run_under_prefect(inner, passed.arguments)
         gate = _gate(run)
-        return _as_state(failed(run, gate) if gate else perform(inner, run))
+        report = failed(run, gate) if gate else perform(inner, run)
+        return _as_state(report, deployed=bool(deployment.id))
 
     signature = form_signature(inner)
     setattr(body, "__signature__", signature)  # noqa: B010
@@ -274,8 +277,12 @@ def _gate(run: Run) -> AutopackError | None:
     return None
 
 
-def _as_state(report: Report) -> Any:
-    """Return the Prefect state that says the same as the exit code."""
+def _as_state(report: Report, *, deployed: bool) -> Any:
+    """Return the Prefect state that says the same as the exit code.
+
+    A deployment's failed run has no data: Prefect looks for an exception there, and would log the
+    whole report as one that it is not.
+    """
     from prefect.states import Completed, Failed
 
     line = report.message or f"{report.status} (exit {report.exit_code})"
@@ -284,7 +291,7 @@ def _as_state(report: Report) -> Any:
     if report.exit_code == ExitCode.FINDINGS:
         return Completed(name="Findings", data=report, message=line)
     name = STATUS.get(ExitCode(report.exit_code), "failed").title()
-    return Failed(name=name, data=report, message=line)
+    return Failed(name=name, data=None if deployed else report, message=line)
 
 
 def stored_parameters(fn: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,6 +212,20 @@ def test_a_workspace_out_of_bounds_is_refused(
     run = click(prefect_server, served, workspace=f"{tmp_path}/away/usr", execute=True)
     assert (run["state_type"], run["state"]["name"]) == ("FAILED", "Refused")
     assert "is outside AUTOPACK_WORKSPACE_ROOTS" in run["state"]["message"]
+    last = said_last(prefect_server, run["id"]).splitlines()[-1]
+    assert "outside AUTOPACK_WORKSPACE_ROOTS" in last, "the log ends with the reason, not a report"
+    assert "Report(" not in last
+
+
+def said_last(server: PrefectServer, run: str) -> str:
+    """Return the error that Prefect logs at the end of a failed run."""
+    until, wanted = time.monotonic() + 30, {"logs": {"flow_run_id": {"any_": [run]}}}
+    while time.monotonic() < until:
+        lines = [one["message"] for one in server.post("/logs/filter", wanted)]
+        if ended := [line for line in lines if line.startswith("Engine execution exited")]:
+            return ended[0]
+        time.sleep(0.2)
+    raise AssertionError(lines)
 
 
 def test_a_password_in_the_form_is_refused(

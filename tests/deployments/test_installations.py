@@ -20,6 +20,7 @@ TEXT = (FOLDER / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+OF_A_USER = FOLDER / "systemd/user/autopack-serve.service"
 OPERATIONS = (REPOSITORY / "docs/operations.md").read_text()
 SECRET = re.compile(r"PASSWORD|AUTH|API_KEY")
 
@@ -133,11 +134,35 @@ def test_a_unit_comes_back_and_can_do_little(unit: Path) -> None:
     assert not SECRET.search("".join(told["Environment"]))
 
 
+def test_the_unit_of_one_machine_stays_down_when_it_was_put_down() -> None:
+    told = options(OF_A_USER)
+    assert told["Restart"] == ["on-failure"], "`make down` ends with 0"
+    assert told["RestartPreventExitStatus"] == ["2 6"]
+    assert told["KillMode"] == ["mixed"]
+    words = told["ExecStart"][0].split()
+    assert words[1:] == ["-m", "deployments.serve", "--workspace", "${AUTOPACK_WORKSPACE}"]
+    assert not SECRET.search(OF_A_USER.read_text())
+
+
+@pytest.mark.parametrize(("file", "service"), [("server", "services"), ("worker", "worker")])
+def test_the_settings_for_systemd_are_those_of_the_containers(file: str, service: str) -> None:
+    lines = (FOLDER / f"systemd/{file}.env").read_text().splitlines()
+    told = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    given = {key: str(value) for key, value in SERVICES[service]["environment"].items()}
+    assert told.keys() == given.keys()
+    places = {"PREFECT_API_URL", "QDRANT_HOST"}
+    fixed = {key for key, value in given.items() if "${" not in value} - places
+    assert {key: told[key] for key in fixed} == {key: given[key] for key in fixed}
+    for key in filter(SECRET.search, told):
+        assert re.search(r"PASSWORD$|^KEY$", told[key]), "a secret is for the operator to write"
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on PATH")
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [*UNITS, OF_A_USER], ids=lambda unit: unit.name)
 def test_systemd_understands_a_unit(unit: Path, tmp_path: Path) -> None:
     copy = tmp_path / unit.name
-    copy.write_text(unit.read_text().replace("/opt/autopack/.venv/bin/python", "/bin/true"))
+    true = re.sub(r"(/opt|%h)/autopack/.venv/bin/python", "/bin/true", unit.read_text())
+    copy.write_text(true)
     env = clean_environment(SYSTEMD_LOG_LEVEL="warning")
     done = run_bounded(["systemd-analyze", "verify", "--man=no", str(copy)], cwd=tmp_path, env=env)
     about = [line for line in done.stderr.splitlines() if unit.stem.strip("@") in line]

@@ -19,6 +19,7 @@ import pytest
 
 from autopack.errors import Refused, UsageError
 from deployments import environment
+from tasks import leftovers
 from tests.support.figures import record
 from tests.support.process import Finished, run_bounded, stop
 from tests.support.session import REPOSITORY, clean_environment
@@ -217,13 +218,22 @@ def test_a_server_that_cannot_start_is_4_and_names_its_log(place: Place) -> None
     assert place.processes() == []
 
 
+def test_serving_ends_when_its_server_does(place: Place, make_workspace) -> None:
+    child = place.serve("--workspace", make_workspace({}))
+    place.until(lambda: "serving " in place.log.read_text())
+    os.kill(leftovers.pid_of(place.record()["server"]), signal.SIGKILL)
+    assert child.wait(60) == 4, "a service manager starts it again"
+    last = place.log.read_text().splitlines()[-1]
+    assert last.startswith("the Prefect server ended: ")
+    assert last.endswith(f"Next: see {place.home / 'autopack-server.log'}, and serve again")
+    place.until(lambda: not place.processes(), 30)
+
+
 def test_a_record_of_a_dead_process_stops_nobody(place: Place) -> None:
     bystander = subprocess.Popen(["sleep", "60"])
     try:
         place.home.mkdir()
         stat = Path(f"/proc/{bystander.pid}/stat").read_text().split()
-        from tasks import leftovers
-
         theirs = leftovers.process(bystander.pid)
         assert theirs.start == int(stat[21])
         reused = leftovers.Process(theirs.place, theirs.pid, theirs.start - 1).tag
