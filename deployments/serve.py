@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from importlib import import_module
@@ -89,16 +88,12 @@ def everything(workspace: str, configuration: Path) -> None:
         try:
             _say(f"UI: {mask(station.url.removesuffix('/api'))}  (stop: Ctrl-C or make down)")
             _say(_summary("limits", limits.create()))
-            from prefect import serve
-
             made = described(configuration)
             os.chdir(root)
             _say(_summary("automations", automations.create()))
             _say(f"serving {len(made)} deployments for {root}")
-            # The runner's own handler of SIGTERM makes a coroutine that it has no use for.
-            warnings.filterwarnings("ignore", "coroutine 'Runner.astop'", RuntimeWarning)
             with server.watched(station.server):
-                serve(*made, print_starting_message=False)
+                _serve(made, print_starting_message=False)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if station.server:
@@ -114,10 +109,24 @@ def only(flows: Sequence[str]) -> None:
         Unreachable: None does.
     """
     os.environ["PREFECT_API_URL"] = server.answering()
-    from prefect import serve
-
     made = [load(flow) for flow in flows]
-    serve(*(f.to_deployment(name=f"{flow_name(f)}-local", tags=["local"]) for f in made))
+    _serve([f.to_deployment(name=f"{flow_name(f)}-local", tags=["local"]) for f in made])
+
+
+def _serve(made: Sequence[Any], **how: Any) -> None:
+    """Serve until stopped; SIGTERM ends it as Ctrl-C does.
+
+    Prefect leaves by an exception out of its handler, which is lost where it comes in the middle of
+    a weak reference's callback; asyncio answers an interrupt by cancelling its main task.
+    """
+    from prefect import serve
+    from prefect.runner import Runner
+
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    Runner.handle_sigterm = interrupt  # type: ignore[assignment, method-assign]
+    serve(*made, **how)
 
 
 def _summary(what: str, done: dict[str, str]) -> str:

@@ -229,6 +229,43 @@ def test_serving_ends_when_its_server_does(place: Place, make_workspace) -> None
     place.until(lambda: not place.processes(), 30)
 
 
+IN_A_CALLBACK = """
+import asyncio, os, signal, weakref
+import prefect
+from deployments import serve
+from prefect.runner import Runner
+
+class Thing: pass
+
+def told(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000): pass
+
+async def work():
+    signal.signal(signal.SIGTERM, Runner(name="x").handle_sigterm)
+    thing = Thing()
+    seen = weakref.ref(thing, told)
+    del thing
+    await asyncio.sleep(20)
+    print("lost")
+
+def serving(*_, **__):
+    try:
+        asyncio.run(work())
+    except KeyboardInterrupt:
+        print("ended")
+
+prefect.serve = serving
+serve._serve([])
+"""
+
+
+def test_a_signal_in_the_middle_of_a_weak_callback_is_not_lost(place: Place) -> None:
+    line = [sys.executable, "-c", IN_A_CALLBACK]
+    done = run_bounded(line, cwd=REPOSITORY, env=place.env, seconds=90)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
 def test_a_record_of_a_dead_process_stops_nobody(place: Place) -> None:
     bystander = subprocess.Popen(["sleep", "60"])
     try:
