@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,7 +24,7 @@ def again(
     Raises:
         Exception: That of the last try.
     """
-    try:
+    try:  # before the import, which costs more than most waits
         return work()
     except Exception as error:
         if not passing(error) or time.monotonic() + every_s > until:
@@ -38,3 +39,17 @@ def again(
         reraise=True,
     )
     return trying(work)
+
+
+def flock(descriptor: int, mode: int, until: float, every_s: float) -> None:
+    """Take the kernel's lock of an open file, waiting for whoever holds it.
+
+    Raises:
+        BlockingIOError: It was not free by then.
+    """
+    again(
+        lambda: fcntl.flock(descriptor, mode | fcntl.LOCK_NB),
+        lambda error: isinstance(error, BlockingIOError),
+        until,
+        every_s,
+    )

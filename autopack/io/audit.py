@@ -20,7 +20,7 @@ from typing import Any
 from autopack.audit import chain
 from autopack.audit.chain import FIRST, RESERVED, BadRecord, Head
 from autopack.errors import Busy, Unreachable
-from autopack.io.again import again
+from autopack.io.again import flock
 from autopack.io.replace import sync_folder
 from autopack.state_files import AUDIT
 
@@ -122,12 +122,7 @@ def _opened(path: Path, flags: int) -> int:
 
 def _wait_for_flock(descriptor: int, path: Path, until: float, mode: int) -> None:
     try:
-        again(
-            lambda: fcntl.flock(descriptor, mode | fcntl.LOCK_NB),
-            lambda error: isinstance(error, BlockingIOError),
-            until,
-            _RETRY_S,
-        )
+        flock(descriptor, mode, until, _RETRY_S)
     except BlockingIOError:
         raise Busy(
             f"audit chain {path} is locked by another process", next_step="run again"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autopack.deadline import Deadline
 from autopack.errors import Busy, Unreachable
-from autopack.io.again import again
+from autopack.io.again import flock
 
 LOCK_WAIT_S = 30.0
 ROOM_TO_READ = 16 << 20
@@ -43,12 +43,7 @@ def acquire(folder: Path, deadline: Deadline) -> int:
 
 def _wait(lock: int, seconds: float) -> None:
     try:
-        again(
-            lambda: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB),
-            lambda error: isinstance(error, BlockingIOError),
-            time.monotonic() + seconds,
-            _RETRY_S,
-        )
+        flock(lock, fcntl.LOCK_EX, time.monotonic() + seconds, _RETRY_S)
     except BlockingIOError:
         holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
         raise Busy(
