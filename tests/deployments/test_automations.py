@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.loopback import Quiet, listening
 from tests.support.prefect_fixtures import FullServer
 from tests.support.process import Finished, run_bounded, stop
 from tests.support.session import clean_environment
@@ -38,20 +37,14 @@ def heard() -> Iterator[tuple[str, list[str]]]:
     """The address of a peer that people would read, and what it was told."""
     told: list[str] = []
 
-    class Peer(BaseHTTPRequestHandler):
+    class Peer(Quiet):
         def do_POST(self) -> None:
-            told.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            told.append(self.body().decode())
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    peer = HTTPServer(("127.0.0.1", 0), Peer)
-    threading.Thread(target=peer.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{peer.server_port}/", told
-    peer.shutdown()
-    peer.server_close()
+    with listening(Peer) as peer:
+        yield f"http://{peer}/", told
 
 
 @pytest.fixture

@@ -124,6 +124,20 @@ HOUR_NS = 3600 * 10**9
 """A clock so far ahead takes no folder for too young to be believed."""
 
 
+def bury(root: Path, folders: list[str], *files: str) -> None:
+    """Write files, each its own name, below a chain of folders too long for one path."""
+    descriptor = os.open(root, os.O_RDONLY)
+    for name in folders:
+        os.mkdir(name, dir_fd=descriptor)
+        inner = os.open(name, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    for name in files:
+        with open(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=descriptor), "w") as file:
+            file.write(name)
+    os.close(descriptor)
+
+
 class Gardener:
     """Changes a tree at random, in all ways that files change."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from autopack.errors import Unreachable
 from tasks import slots
 from tasks.slots import Slots, limit_of
+from tests.support.loopback import Quiet, listening
 
 LIMIT = {"active": True, "limit": 1, "active_slots": 0, "slot_decay_per_second": 0}
 Answer = tuple[int, Any]
@@ -22,12 +22,12 @@ Answer = tuple[int, Any]
 @pytest.fixture
 def serving() -> Iterator[Callable[[Callable[[str], Answer]], str]]:
     """A peer that answers each path as it is told."""
-    peers: list[HTTPServer] = []
+    peers = ExitStack()
 
     def serve(answer: Callable[[str], Answer]) -> str:
-        class Peer(BaseHTTPRequestHandler):
+        class Peer(Quiet):
             def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.body()
                 status, body = answer(self.path)
                 self.send_response(status)
                 self.end_headers()
@@ -35,18 +35,10 @@ def serving() -> Iterator[Callable[[Callable[[str], Answer]], str]]:
 
             do_POST = do_GET
 
-            def log_message(self, *_: object) -> None:
-                return
+        return f"http://{peers.enter_context(listening(Peer))}"
 
-        peer = HTTPServer(("127.0.0.1", 0), Peer)
-        peers.append(peer)
-        threading.Thread(target=peer.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{peer.server_port}"
-
-    yield serve
-    for peer in peers:
-        peer.shutdown()
-        peer.server_close()
+    with peers:
+        yield serve
 
 
 def test_a_limit_is_missing_only_where_the_server_says_so(serving) -> None:

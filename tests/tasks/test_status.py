@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from autopack.report import Report
 from tasks import status, status_prefect
 from tasks.engine import flow, plain
 from tasks.status import Looking, Question
+from tests.support.loopback import Quiet, listening
 
 
 @flow(name="hanging")
@@ -101,9 +100,9 @@ def test_a_report_that_cannot_be_read_is_one_line(looking) -> None:
 def server(answers: dict[str, Any], status: int = 200) -> Iterator[str]:
     """Serve these answers by path; every other path is a string of JSON."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.body()
             path = self.path.removeprefix("/api")
             data = json.dumps(answers.get(path, "lies")).encode()
             self.send_response(200 if path == "/health" else status)
@@ -113,16 +112,8 @@ def server(answers: dict[str, Any], status: int = 200) -> Iterator[str]:
 
         do_GET = do_POST = _answer
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    at = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=at.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{at.server_port}/api"
-    finally:
-        at.shutdown()
-        at.server_close()
+    with listening(Handler) as at:
+        yield f"http://{at}/api"
 
 
 ALIVE = {"/health": True, "/admin/version": "3.4.0"}

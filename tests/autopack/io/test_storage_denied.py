@@ -14,6 +14,7 @@ from autopack.io.storage_places import native
 from autopack.storage.names import spell
 from tests.support.mounts import NOBODY, bound, immutable, without_rights
 from tests.support.storage import Story, policy_with
+from tests.support.storage_trees import bury
 
 
 @pytest.fixture
@@ -101,15 +102,7 @@ def test_any_name_goes_and_comes_back(story: Story, name: bytes) -> None:
 
 def test_a_path_of_more_than_4096_bytes_goes_and_comes_back(story: Story) -> None:
     names = [f"{n:03}" + "x" * 90 for n in range(60)]
-    descriptor = os.open(story.root, os.O_RDONLY)
-    for name in names:
-        os.mkdir(name, dir_fd=descriptor)
-        inner = os.open(name, os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = inner
-    with open(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor), "w") as file:
-        file.write("deep")
-    os.close(descriptor)
+    bury(story.root, names, "leaf")
     story.plan("/".join([*names, "leaf"]))
     assert set(story.statuses().values()) == {"moved"}
     assert {o.status for o in story.undo().values()} == {"undone"}

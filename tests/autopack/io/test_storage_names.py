@@ -19,7 +19,7 @@ from autopack.storage.policy import Policy
 from autopack.storage.protection import AMBIGUOUS, Protection
 from tests.support.real_trees import CREATED, LATER
 from tests.support.storage import Story
-from tests.support.storage_trees import HOUR_NS, full
+from tests.support.storage_trees import HOUR_NS, bury, full
 
 SPELLINGS = {
     "device namespace": b"\\\\?\\C:\\x",
@@ -105,16 +105,7 @@ def test_a_long_path_is_scanned_reported_moved_and_put_back(
     story: Story, levels: int, longer_than: int
 ) -> None:
     names = [f"{n:03}" + "x" * 90 for n in range(levels)]
-    descriptor = os.open(story.root, os.O_RDONLY)
-    for name in names:
-        os.mkdir(name, dir_fd=descriptor)
-        inner = os.open(name, os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = inner
-    for name in ("a.log", "kept.py"):
-        with open(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=descriptor), "w") as file:
-            file.write(name)
-    os.close(descriptor)
+    bury(story.root, names, "a.log", "kept.py")
     path = "/".join([*names, "a.log"])
     assert len(path) > longer_than
     policy = rules("sensitive")

@@ -7,7 +7,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from autopack.io.vectors import open_vectors
 from autopack.settings import qdrant_target
 from tasks.timing import time_limit
 from tests.autopack.io.points import Letters, point
+from tests.support.loopback import Quiet, listening
 
 
 def server_error(host: str, seconds: float = 5.0, env: dict[str, str] | None = None) -> str:
@@ -48,25 +50,17 @@ GREETING = {"title": "qdrant - vector search engine", "version": "1.20.0"}
 @pytest.fixture
 def answering() -> Iterator[Callable[[Answer], str]]:
     """Return a function that starts a server with this answer to everything."""
-    servers: list[ThreadingHTTPServer] = []
+    servers = ExitStack()
 
     def start(answer: Answer) -> str:
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 answer(self)
 
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
+        return servers.enter_context(listening(Handler))
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with servers:
+        yield start
 
 
 def saying(status: int, body: object, **headers: str) -> Answer:
