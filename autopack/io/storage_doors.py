@@ -16,7 +16,7 @@ from autopack.io.storage_look import Looking
 from autopack.io.storage_mounts import mounts_below
 from autopack.io.storage_open import Opener
 from autopack.io.storage_walk import ENTER, Limits, Walk
-from autopack.storage.assemble import assembled, rows_of
+from autopack.storage.assemble import Part, assembled, rows_of
 from autopack.storage.classify import Kind
 from autopack.storage.names import spell, unspell
 from autopack.storage.snapshot import SCHEMA, NotSeen, Snapshot
@@ -35,7 +35,7 @@ Folder = tuple[int, int]
 class _Found:
     """What lies behind doors, so far."""
 
-    parts: list[pl.DataFrame]
+    parts: list[Part]
     not_seen: set[NotSeen]
     entered: set[Folder]
 
@@ -127,10 +127,10 @@ class Doors:
         found.not_seen |= {
             NotSeen.of(path + b"/" + one if one else path, why) for one, why in block.unseen()
         }
-        rows = _moved(rows_of([block]), spell(path))
-        if rows.height:
-            found.parts.append(rows)
-            self._all(rows, folder, path, found, depth + 1)
+        part = _moved(rows_of([block]), spell(path))
+        if part.rows.height:
+            found.parts.append(part)
+            self._all(part.rows, folder, path, found, depth + 1)
 
     def _opened(self, root: int, path: bytes, is_link: bool) -> int | OSError:
         """Return the folder behind a door, or why there is none to enter."""
@@ -150,18 +150,22 @@ class Doors:
             os.close(parent)
 
 
-def _moved(rows: pl.DataFrame, below: str) -> pl.DataFrame:
+def _moved(part: Part, below: str) -> Part:
     """Return rows of another tree under the path of the door that leads to it."""
     import polars as pl
 
     start = pl.lit(f"{below}/")
-    folder = pl.when(pl.col("folder") == "").then(pl.lit(below)).otherwise(start + pl.col("folder"))
-    return rows.with_columns(path=start + pl.col("path"), folder=folder)
+    top = part.folders == ""
+    folders = pl.select(pl.when(top).then(pl.lit(below)).otherwise(start + part.folders))
+    return Part(part.rows.with_columns(path=start + pl.col("path")), folders.to_series())
 
 
-def _together(frame: pl.DataFrame, parts: list[pl.DataFrame]) -> pl.DataFrame:
+def _together(frame: pl.DataFrame, parts: list[Part]) -> pl.DataFrame:
     import polars as pl
 
-    own = frame.with_columns(folder=frame["path"].gather(frame["parent"])).drop("parent")
-    beyond = [part.with_columns(foreign=pl.lit(True)) for part in parts]
-    return assembled([part.select(own.columns) for part in (own, *beyond)]).select(list(SCHEMA))
+    own = Part(frame, frame["path"])
+    beyond = [
+        Part(part.rows.with_columns(foreign=pl.lit(True)).select(frame.columns), part.folders)
+        for part in parts
+    ]
+    return assembled([own, *beyond]).select(list(SCHEMA))

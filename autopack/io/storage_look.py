@@ -34,8 +34,13 @@ class Looking:
     def __exit__(
         self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """End the processes, and free their memory; a later look starts new ones."""
         if self._crew is not None:
             self._crew.close()
+            self._crew = None
 
     def top(self) -> Job:
         """Return the root as a folder to read."""

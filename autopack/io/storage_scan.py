@@ -18,7 +18,7 @@ from autopack.io.storage_doors import Doors
 from autopack.io.storage_look import Looking
 from autopack.io.storage_walk import ENTER, KNOWN, Limits
 from autopack.storage.again import Held, held, paths_of, to_look_at
-from autopack.storage.assemble import assembled, attributes, row_schema, rows_of
+from autopack.storage.assemble import Part, assembled, attributes, rows_of
 from autopack.storage.names import spell
 from autopack.storage.rows import Block, Job
 from autopack.storage.snapshot import SCHEMA, Mode, NotSeen, RootSeen, Snapshot
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Traversal = Mapping[str, Literal["deny", "allow"]]
 """By `symlink`, `junction`, `other_reparse` and `mount`; what is not named is denied."""
-_SOME = 6
+_SOME = 3
 _MANY = 1_000
 """Folders to be listed again above which, if they are a quarter of all, all is scanned anew."""
 
@@ -94,7 +94,7 @@ def _frame(looking: Looking) -> pl.DataFrame:
 
     own = attributes(looking.root_row())
     empty = pl.Series(["" for _ in range(own.height)], dtype=pl.String)
-    return own.with_columns(path=empty, folder=empty)
+    return own.with_columns(path=empty, parent=pl.Series([0] * own.height, dtype=pl.UInt32))
 
 
 class _Repair(Limits):
@@ -136,7 +136,8 @@ class _Scan:
     def _full(self, *remarks: str) -> Snapshot:
         mode: Mode = "exact" if self.begun.mode == "fast" else self.begun.mode
         begun = replace(self.begun, mode=mode, remarks=(*self.begun.remarks, *remarks))
-        return _finished(begun, begun.frame, self.looking.walk([self.looking.top()]), self.looking)
+        root = Part(begun.frame, begun.frame["path"])
+        return _finished(begun, root, self.looking.walk([self.looking.top()]), self.looking)
 
     def _again(self, last: Snapshot) -> Snapshot:
         fast = self.begun.mode == "fast"
@@ -156,7 +157,7 @@ class _Scan:
         judge = _Repair(self.looking.limits, still.known)
         blocks = [self.looking.read(still.listed, judge)] if still.listed else []
         fresh = self.looking.walk(judge.fresh) if judge.fresh else ()
-        return _finished(begun, still.rows, chain(blocks, fresh), self.looking)
+        return _finished(begun, still.part, chain(blocks, fresh), self.looking)
 
 
 def _own(last: Snapshot) -> tuple[pl.DataFrame, set[str]]:
@@ -165,29 +166,26 @@ def _own(last: Snapshot) -> tuple[pl.DataFrame, set[str]]:
     foreign = last.frame["foreign"]
     if not foreign.any():
         return last.frame, suspects
-    rows = last.frame.with_columns(folder=last.frame["path"].gather(last.frame["parent"]))
-    return assembled([rows.filter(~foreign).drop("parent")]), suspects | set(
-        rows.filter(foreign)["path"]
-    )
+    own = Part(last.frame.filter(~foreign), last.frame["path"])
+    return assembled([own]), suspects | set(last.frame.filter(foreign)["path"])
 
 
-def _finished(
-    begun: Snapshot, rows: pl.DataFrame, blocks: Iterable[Block], looking: Looking
-) -> Snapshot:
+def _finished(begun: Snapshot, part: Part, blocks: Iterable[Block], looking: Looking) -> Snapshot:
     """Return the snapshot of rows and blocks, what is another filesystem's marked as foreign.
 
     Blocks become rows as they arrive, while others are still being walked.
     """
     import polars as pl
 
-    names = list(row_schema())
-    parts, unseen = [rows], set[NotSeen]()
+    parts, unseen = [part], set[NotSeen]()
     for some in _together(blocks):
         parts.append(rows_of(some))
         unseen.update(NotSeen.of(path, why) for block in some for path, why in block.unseen())
+    looking.rest()
+    rows = part.rows
     if len(parts) > 1:
-        del rows
-        parts = [part.select(names) for part in parts]
+        parts[0] = Part(rows.drop("foreign", strict=False), part.folders)
+        del part, rows
         rows = assembled(parts)
     mounts = pl.Series([spell(path) for path in looking.mounts], dtype=pl.String)
     foreign = (pl.col("dev") != begun.root.dev) | pl.col("path").is_in(mounts.implode())

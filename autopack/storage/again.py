@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autopack.storage.assemble import Part
 from autopack.storage.classify import Kind
 from autopack.storage.names import unspell
 from autopack.storage.snapshot import below
@@ -31,7 +32,7 @@ _PART = 16_384
 class Held:
     """The rows that still hold, the folders to list again, and the folders known inside those."""
 
-    rows: pl.DataFrame
+    part: Part
     listed: list[tuple[bytes, int, int]]
     known: dict[bytes, tuple[int, int]]
 
@@ -108,9 +109,8 @@ def _put(frame: pl.DataFrame, at: pl.Series, now: pl.DataFrame) -> pl.DataFrame:
 def _held(seen: pl.DataFrame, folder: pl.Series, same: pl.Series, moved: pl.Series) -> Held:
     import polars as pl
 
-    frame = seen.with_columns(folder=seen["path"].gather(seen["parent"]))
     if same.all() and not (moved & same).any():
-        return Held(frame, [], {})
+        return Held(Part(seen, seen["path"]), [], {})
     row = pl.int_range(seen.height, dtype=pl.UInt32, eager=True)
     gone = _below(seen, row.filter(folder & ~same)) | ~same
     again = row.is_in(seen["parent"].filter(~same).implode()) | (moved & same)
@@ -120,7 +120,7 @@ def _held(seen: pl.DataFrame, folder: pl.Series, same: pl.Series, moved: pl.Seri
     known = seen.filter(inside & folder & ~gone).select("path", "dev", "ino")
     listed = seen.filter(again).select("path", "dev", "ino")
     return Held(
-        frame.filter(kept),
+        Part(seen.filter(kept), seen["path"]),
         [(unspell(path), dev, ino) for path, dev, ino in listed.iter_rows()],
         {unspell(path): (dev, ino) for path, dev, ino in known.iter_rows()},
     )
