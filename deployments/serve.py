@@ -24,6 +24,8 @@ from deployments import automations, environment, limits, server
 from tasks.engine import as_prefect, flow_name
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "prefect.yaml"
+POLL_S = "2"
+"""How often to look for runs that are due, in seconds; Prefect's 10 are long after a click."""
 
 
 def load(flow: str) -> Any:
@@ -172,6 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     if credentials := environment.client_credentials(os.environ):
         os.environ["PREFECT_API_AUTH_STRING"] = credentials
+    os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", POLL_S)
 
     def work() -> int:
         _end_on_signals()

@@ -14,7 +14,7 @@ from tasks.run import current, waiting_for_a_person
 if TYPE_CHECKING:
     from prefect.input import RunInput
 
-LOOK_S = 5
+LOOK_S = 2
 """How often a paused flow run looks for its answer, in seconds."""
 
 

@@ -62,6 +62,20 @@ def test_without_a_server_it_is_4_in_one_line(prefect_server: PrefectServer, mod
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("wished", "used"), [(None, serve.POLL_S), ("7", "7")])
+def test_a_click_is_seen_soon_unless_somebody_wished_otherwise(
+    monkeypatch: pytest.MonkeyPatch, wished: str | None, used: str
+) -> None:
+    monkeypatch.setenv("PREFECT_RUNNER_POLL_FREQUENCY", wished or "")
+    if wished is None:
+        monkeypatch.delenv("PREFECT_RUNNER_POLL_FREQUENCY")
+    seen = []
+    monkeypatch.setattr(serve, "_end_on_signals", lambda: None)
+    monkeypatch.setattr(serve, "everything", lambda *_: seen.append(os.environ.copy()))
+    assert serve.main([]) == 0
+    assert seen[0]["PREFECT_RUNNER_POLL_FREQUENCY"] == used
+
+
 def test_what_is_served_is_what_is_deployed(prefect_server: PrefectServer) -> None:
     made = {deployment.name: deployment for deployment in serve.described()}
     assert set(made) == {deployment["name"] for deployment in DEPLOYMENTS}
@@ -150,9 +164,7 @@ def serving(server: PrefectServer, flow: str, log: Path) -> Iterator[str]:
         child = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=ROOT,
-            env=server.env(
-                PREFECT_RUNNER_POLL_FREQUENCY="1", TOY="", AUTOPACK_WORKSPACE_ROOTS=roots
-            ),
+            env=server.env(TOY="", AUTOPACK_WORKSPACE_ROOTS=roots),
             stdout=said,
             stderr=said,
             start_new_session=True,

@@ -47,7 +47,7 @@ class Place:
         self.log = folder / "serve.log"
         self.env = clean_environment(
             PREFECT_HOME=str(self.home), PREFECT_SERVER_API_PORT=str(self.port),
-            PREFECT_RUNNER_POLL_FREQUENCY="1", **env,
+            **env,
         )  # fmt: skip
         self.children: list[subprocess.Popen[bytes]] = []
 
