@@ -165,6 +165,8 @@ class _Session:
                     report = bug(self.run, error)
                     report.counts, report.findings, report.extra = {}, [], {}
                     report.crowds = []
+                    if self.terminal.form == "html":  # what draws the page may not be there
+                        self.terminal.form, report.body, report.steps = "text", "", []
                     self.terminal.show(report)
                 lost = self.terminal.lost and report.exit_code <= ExitCode.FINDINGS
                 self.code = int(ExitCode.UNREACHABLE if lost else report.exit_code)
@@ -303,7 +305,7 @@ class _Terminal:
         elif self.form != "text":
             from autopack import formats
 
-            words = redact(getattr(formats, self.form)(report))
+            words = getattr(formats, self.form)(report)  # its texts are redacted before
         elif report.extra_stdout is not None:
             return report.extra_stdout
         else:

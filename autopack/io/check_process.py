@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.settings import redact
+
 FIRST_LINES, LAST_LINES, LONGEST_LINE = 2000, 400, 4000
 """How much of a command's output is kept; a longer line is cut."""
 GRACE_S, LAST_GRACE_S = 1.0, 0.3
@@ -52,7 +54,8 @@ class Output:
 
     def add(self, line: bytes) -> None:
         """Keep one line, and tell whoever listens."""
-        words = line.decode("utf-8", "replace").rstrip("\r\n")
+        # Now, because who shows a line may cut it, and half a secret is not found any more.
+        words = redact(line.decode("utf-8", "replace").rstrip("\r\n"))
         (self.first if self.count < FIRST_LINES else self.last).append(words)
         self.count += 1
         if self.told:
