@@ -201,10 +201,10 @@ def _command(preflight: Preflight, check: Check) -> Outcome:
         preflight.deadline.check(f"running {check.id}")
         return late(check, ended.seconds, ended.lines)
 
-    def is_file(name: str) -> bool:
-        return (preflight.root / name).is_file()
+    def file(name: str) -> str:
+        return check_files.name_of(preflight.root, name)
 
-    return outcome_of_command(check, ended.code, ended.lines, ended.seconds, is_file)
+    return outcome_of_command(check, ended.code, ended.lines, ended.seconds, file)
 
 
 def _builtin(preflight: Preflight, check: Check) -> Outcome:

@@ -26,12 +26,13 @@ DRAIN_S = 1.0
 
 @dataclass(frozen=True)
 class Start:
-    """What is started: a command, where, in which environment, and what it reads."""
+    """What is started: a command, where, in which environment, what it reads; where lines are cut."""
 
     command: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
     stdin: bytes = b""
+    longest_line: int = LONGEST_LINE
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Running:
         began = time.monotonic()
         child = self._started(start)
         output = Output(told)
-        reader = threading.Thread(target=_read, args=(child, output), daemon=True)
+        words = (child, output, start.longest_line)
+        reader = threading.Thread(target=_read, args=words, daemon=True)
         reader.start()
         try:
             _feed(child, start.stdin)
@@ -134,10 +136,10 @@ def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
         child.stdin.write(stdin)
 
 
-def _read(child: subprocess.Popen[bytes], output: Output) -> None:
+def _read(child: subprocess.Popen[bytes], output: Output, longest_line: int) -> None:
     assert child.stdout
     with contextlib.suppress(OSError, ValueError), child.stdout:
-        while line := child.stdout.readline(LONGEST_LINE):
+        while line := child.stdout.readline(longest_line):
             output.add(line)
 
 

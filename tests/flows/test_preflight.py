@@ -272,3 +272,34 @@ def test_what_is_alone_runs_when_the_others_have_ended(flight, make_workspace) -
     assert flight(root).returncode == 0
     alone, other = (int(Path(out[name]).read_text()) for name in ("alone", "other"))
     assert alone > other
+
+
+def test_what_a_tool_says_about_no_file_of_the_workspace_is_no_place(
+    flight, make_workspace
+) -> None:
+    root = make_workspace()
+    (root / "a.py").write_text("")
+    (root.parent / "out.py").write_text("")
+    said = [
+        "n" * 5000 + ":1: a very long name", f"{root.parent}/out.py:1: absolute",
+        "../out.py:1: beside", "/etc/passwd:1: elsewhere", f"{root}/a.py:3:1: absolute and inside",
+    ]  # fmt: skip
+    table = python("tool", f"print(*{said!r}, sep='\\n'); raise SystemExit(1)")
+    put(root, "preflight.toml", manifest(table))
+    done = flight(root)
+    assert done.returncode == 1, done.stderr
+    (found,) = done.report["findings"]
+    assert (found["path"], found["line"]) == ("a.py", 3)
+
+
+def test_an_error_of_an_import_may_be_long_in_any_script(flight, project) -> None:
+    put(project, "toy/core.py", "raise RuntimeError('\U0001f600' * 600)\n")
+    done = flight(project, "--only", "imports")
+    assert (red(done), done.returncode) == ({"imports"}, 1), done.stderr
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 20_000, "x = " + "9" * 5_000])
+def test_a_project_file_that_no_parser_takes_is_a_finding(text, flight, project) -> None:
+    put(project, "pyproject.toml", text)
+    done = flight(project, "--only", "versions", "pins")
+    assert (red(done), done.returncode) == ({"versions", "pins"}, 1), done.stderr
