@@ -61,6 +61,7 @@ def preflight(
             steps.run_checks(work, tell)
     finally:  # also of a run that is cut short
         describe(report, work)
+        steps.forget(work)
     if changed or work.passed != work.kept:  # what failed now is forgotten by any run
         steps.keep(work, report.writes.files)
     return report

@@ -30,7 +30,10 @@ _ENDING = 15
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check ended. `note` says why it did not run, or the last line of what it said."""
+    """How one check ended. `note` says why it did not run, or the last line of what it said.
+
+    `key` is what a pass holds for, "" where none was made.
+    """
 
     check: Check
     status: Status
@@ -40,6 +43,7 @@ class Outcome:
     advice: str = ""
     output: tuple[str, ...] = ()
     cached: bool = False
+    key: str = ""
 
     @property
     def first(self) -> str:

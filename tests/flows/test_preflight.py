@@ -303,3 +303,17 @@ def test_a_project_file_that_no_parser_takes_is_a_finding(text, flight, project)
     put(project, "pyproject.toml", text)
     done = flight(project, "--only", "versions", "pins")
     assert (red(done), done.returncode) == ({"versions", "pins"}, 1), done.stderr
+
+
+def test_a_pass_is_forgotten_although_the_run_is_cut_short(flight, project) -> None:
+    put(project.parent, "verdict", "0")
+    code = f"raise SystemExit(int(open({str(project.parent / 'verdict')!r}).read()))"
+    slow = f"import time; time.sleep(600 * int(open({str(project.parent / 'verdict')!r}).read()))"
+    flaky = python("flaky", code, inputs=["docs/*"])
+    add_check(project, flaky + python("slow", slow, timeout=900, alone=True))
+    flight(project, "--changed")
+    put(project.parent, "verdict", "1")
+    done = flight(project, "--only", "flaky", "slow", "--max-seconds", "4")
+    assert (done.returncode, statuses(done)) == (3, {"flaky": "failed"})
+    put(project.parent, "verdict", "0")
+    assert cached(flight(project, "--changed", "--only", "flaky")) == set()

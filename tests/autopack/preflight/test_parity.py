@@ -103,7 +103,8 @@ def test_a_check_beside_the_gate_in_make_is_found() -> None:
 @pytest.mark.parametrize(
     "text",
     ["a: [", "\ton: x", "- a\n", "words", "on: push\njobs: [a]\n", "on: push\njobs: {a: }\n",
-     "on: 3\njobs: {a: {steps: {b: c}}}\n", "on: push\njobs: {a: {steps: [b, {run: ''}]}}\n", "on: [push, {a: b}]\n"],
+     "on: 3\njobs: {a: {steps: {b: c}}}\n", "on: push\njobs: {a: {steps: [b, {run: ''}]}}\n",
+     "on: [push, {a: b}]\n"],
 )  # fmt: skip
 def test_a_workflow_of_another_shape_is_a_finding_and_no_crash(text) -> None:
     found = check_parity({"ci.yml": text}, {}.get, CHECKS)
