@@ -90,16 +90,26 @@ def cache_folder(env: Mapping[str, str] | None = None) -> Path:
 
     That is `$XDG_CACHE_HOME/autopack` or `~/.cache/autopack` (XDG Base Directory), with their
     counterparts on macOS and Windows. The folder may not be there yet.
+
+    Raises:
+        UsageError: The system's place is in the home folder, and this user has none.
     """
     env = os.environ if env is None else env
     if env.get("AUTOPACK_CACHE_DIR"):
-        return Path(env["AUTOPACK_CACHE_DIR"]).expanduser()
+        return user_path(env["AUTOPACK_CACHE_DIR"]).absolute()  # tools start in other folders
     if os.name == "nt" and env.get("LOCALAPPDATA"):
         return Path(env["LOCALAPPDATA"]) / "autopack" / "Cache"
     if sys.platform == "darwin":
-        return Path("~/Library/Caches/autopack").expanduser()
+        return _at_home("~/Library/Caches") / "autopack"
     base = env.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "autopack"
+    return (Path(base) if os.path.isabs(base) else _at_home("~/.cache")) / "autopack"
+
+
+def _at_home(name: str) -> Path:
+    path = user_path(name)
+    if not path.is_absolute():
+        raise UsageError("this user has no home folder", next_step="set AUTOPACK_CACHE_DIR")
+    return path
 
 
 def audit_key(env: Mapping[str, str] | None = None) -> Path | None:

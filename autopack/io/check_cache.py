@@ -55,7 +55,7 @@ def store(root: Path, passed: Mapping[str, str], before: Mapping[str, str]) -> P
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Keep other runs from reading and writing; where the system has no flock, the last one wins."""
+    """Keep other runs from writing; where the system has no flock, the last one wins."""
     if os.name == "nt":
         yield
         return

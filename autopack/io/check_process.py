@@ -26,7 +26,7 @@ DRAIN_S = 1.0
 
 @dataclass(frozen=True)
 class Start:
-    """What is started: a command, where, in which environment, what it reads, how long lines are."""
+    """What is started: a command, where, in which environment, what it reads, its longest line."""
 
     command: Sequence[str]
     cwd: Path

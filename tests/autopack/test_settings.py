@@ -11,6 +11,7 @@ from autopack.errors import UsageError
 from autopack.report import Finding, Report
 from autopack.settings import (
     Redactor,
+    cache_folder,
     database_target,
     mask,
     qdrant_target,
@@ -97,3 +98,10 @@ def test_a_workspace_that_cannot_be_one_is_a_usage_error(workspace: str, said: s
     with pytest.raises(UsageError) as told:
         workspace_root(workspace)
     assert told.value.message.startswith(said)
+
+
+def test_without_a_home_folder_a_cache_must_be_named(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda name: name)
+    with pytest.raises(UsageError, match="no home folder. Next: set AUTOPACK_CACHE_DIR"):
+        cache_folder({})
+    assert cache_folder({"AUTOPACK_CACHE_DIR": str(tmp_path)}) == tmp_path

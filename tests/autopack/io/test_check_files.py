@@ -113,6 +113,15 @@ def test_caches_of_tools_are_the_user_s(monkeypatch, tmp_path) -> None:
     assert env["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
+def test_a_relative_cache_folder_is_the_same_for_tools_that_start_elsewhere(
+    monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUTOPACK_CACHE_DIR", "cache")
+    env = environment({}, tmp_path / "workspace", "ruff")
+    assert env["RUFF_CACHE_DIR"] == str(tmp_path / "cache" / "ruff")
+
+
 def test_what_passed_is_kept(tmp_path) -> None:
     assert check_cache.load(tmp_path) == {}
     path = check_cache.store(tmp_path, {"a": "1"}, {})
