@@ -101,7 +101,7 @@ def test_a_workspace_that_cannot_be_one_is_a_usage_error(workspace: str, said: s
 
 
 def test_without_a_home_folder_a_cache_must_be_named(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("os.path.expanduser", lambda name: name)
-    with pytest.raises(UsageError, match="no home folder. Next: set AUTOPACK_CACHE_DIR"):
+    monkeypatch.setattr("autopack.settings.user_path", Path)
+    with pytest.raises(UsageError, match="no home folder"):
         cache_folder({})
     assert cache_folder({"AUTOPACK_CACHE_DIR": str(tmp_path)}) == tmp_path
