@@ -52,15 +52,15 @@ def status(
     for question in _questions({"database_url": database_url}):
         with report.step(question.name.replace(" ", "-")):
             steps.ask(looking, question)
-    with report.step("disk"):
+    with report.step("disk"), steps.as_a_line(looking, "disk"):
         status_disk.look(looking)
-    with report.step("storage"):
+    with report.step("storage"), steps.as_a_line(looking, "storage"):
         status_kept.storage(looking)
-    with report.step("phase"):
+    with report.step("phase"), steps.as_a_line(looking, "phase"):
         status_kept.phase(looking)
-    with report.step("prefect"):
+    with report.step("prefect"), steps.as_a_line(looking, "schedules"):
         status_prefect.ask_prefect(looking)
-    with report.step("recall"):
+    with report.step("recall"), steps.as_a_line(looking, "history"):
         steps.recall(looking)
     describe(report, looking)
     if execute:
