@@ -37,7 +37,7 @@ def preflight(
         changed: Leave out what passed before on the same inputs, with the same tools.
         only: Run these checks alone, whatever their tier and cadence.
         scheduled: Run the checks of cadence scheduled too, as a nightly run does.
-        list: Show the checks, run none.
+        list: Show the checks of every tier and cadence, run none.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.
 
     Examples:

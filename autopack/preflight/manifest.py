@@ -101,6 +101,13 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _inputs(value: Any) -> tuple[str, ...]:
+    globs = _words(value)
+    if any(glob.startswith(("/", "./", "../")) or glob.endswith("/") for glob in globs):
+        raise ValueError("globs of files from the root, such as docs/*.md")  # it matches nothing
+    return globs
+
+
 def _is_word(value: Any) -> bool:
     """Return whether a program may be given this: it ends at a null byte."""
     return isinstance(value, str) and "\0" not in value
@@ -155,7 +162,7 @@ def _platforms(value: Any) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "id": _id, "command": _command, "builtin": _text, "args": _words, "inputs": _words,
+    "id": _id, "command": _command, "builtin": _text, "args": _words, "inputs": _inputs,
     "tier": _one_of(TIERS), "cadence": _one_of(CADENCES), "timeout": _seconds,
     "platforms": _platforms, "alone": _flag, "stream": _flag, "network": _flag,
 }  # fmt: skip

@@ -62,6 +62,8 @@ def test_every_key_is_read() -> None:
         ('= "syntax"\nin', '= "sintax"\nin', 6, "no builtin 'sintax'; did you mean 'syntax'?"),
         ("inputs = [", 'args = ["x"]\ninputs = [', 7, "syntax does not know 'x'"),
         ('["**/*.py"]', '"**/*.py"', 7, "inputs must be a list of words"),
+        ('["**/*.py"]', '["./**/*.py"]', 7, "inputs must be globs of files from the root"),
+        ('["**/*.py"]', '["docs/"]', 7, "inputs must be globs of files from the root"),
         ('["python", ', '["", ', 11, "command must be a list of words, a program first"),
         ('["python", ', '["a\\u0000b", ', 11, "command must be a list of words"),
         ("2.5", "9" * 5000, 14, "too long a number"),
