@@ -90,15 +90,17 @@ def _column(finding: Finding, name: str) -> dict[str, int]:
 def junit(report: Report) -> str:
     """Return the findings as one JUnit test suite: errors fail, others are skipped with a reason.
 
-    A run that found nothing, or could not do its job, is one test case.
+    A run that found nothing is one test case, and so is it that a run could not do its job.
     """
     report = masked(report)
-    cases = [_case(report, finding) for finding in report.findings] or [_whole(report)]
+    cases = [_case(report, finding) for finding in report.findings]
     failures = sum(1 for finding in report.findings if finding.severity == "error")
     broken = int(report.exit_code > 1)
+    if broken or not cases:
+        cases.append(_whole(report))
     head = (
         f'<testsuite name={_attribute(report.flow)} tests="{len(cases)}" failures="{failures}" '
-        f'errors="{broken if not report.findings else 0}" '
+        f'errors="{broken}" '
         f'skipped="{len(report.findings) - failures}" time="{report.seconds:.3f}">'
     )
     xml = '<?xml version="1.0" encoding="UTF-8"?>'

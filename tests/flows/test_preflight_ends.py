@@ -33,7 +33,9 @@ def test_a_hanging_check_is_ended_with_all_that_it_started(flight, make_workspac
     assert all_gone([int(pid) for pid in out.read_text().split()])
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
 def test_a_signal_ends_every_check(how, code, make_workspace) -> None:
     root = make_workspace()
     table, out = family(root, timeout=600)
