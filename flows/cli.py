@@ -322,7 +322,9 @@ class _Terminal:
         return words.encode("utf-8", "backslashreplace")
 
     def _say(self, line: str) -> None:
-        flat = redact(" ".join(line.split()))
+        from autopack.render import printable
+
+        flat = printable(redact(" ".join(line.split())))
         with contextlib.suppress(OSError):
             os.write(2, flat.encode("utf-8", "backslashreplace") + b"\n")
 

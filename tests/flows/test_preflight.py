@@ -317,3 +317,20 @@ def test_a_pass_is_forgotten_although_the_run_is_cut_short(flight, project) -> N
     assert (done.returncode, statuses(done)) == (3, {"flaky": "failed"})
     put(project.parent, "verdict", "0")
     assert cached(flight(project, "--changed", "--only", "flaky")) == set()
+
+
+def test_no_name_and_no_tool_drives_the_terminal(run_flow, make_workspace) -> None:
+    root = make_workspace()
+    (root / "\x1b]0;title\x07.py").write_text("def f(:\n")
+    put(root, "README.md", "x")
+    (root / "\x1b[2J.md").mkdir()
+    says = python("says", "print('\\x1b[2J'); raise SystemExit(1)", stream=True)
+    put(root, "preflight.toml", manifest(check("syntax", inputs=["**/*.py"]), says))
+    words = ("--engine", "direct", "--workspace", root)
+    done = run_flow("preflight", *words)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "says | \\x1b[2J" in done.stderr
+    backlog = run_flow("preflight", "backlog", root / "\x1b[2J.md", *words)
+    assert backlog.returncode == 4
+    assert "\x1b" not in backlog.stdout + backlog.stderr
