@@ -49,6 +49,17 @@ def status(
     """
     report = draft(Report("status", execute=execute))
     looking = Looking(workspace, Deadline.after(max_seconds))
+    try:
+        _look(report, looking, database_url)
+    finally:  # also of a look that is cut short
+        describe(report, looking)
+    if execute:
+        with report.step("keep"):  # described first: a disk that takes nothing hides nothing
+            steps.keep(looking, report.writes.files)
+    return report.settle(strict)
+
+
+def _look(report: Report, looking: Looking, database_url: str | None) -> None:
     for question in _questions({"database_url": database_url}):
         with report.step(question.name.replace(" ", "-")):
             steps.ask(looking, question)
@@ -62,11 +73,6 @@ def status(
         status_prefect.ask_prefect(looking)
     with report.step("recall"), steps.as_a_line(looking, "history"):
         steps.recall(looking)
-    describe(report, looking)
-    if execute:
-        with report.step("keep"):  # described first: a disk that takes nothing hides nothing
-            steps.keep(looking, report.writes.files)
-    return report.settle(strict)
 
 
 def _questions(database: dict[str, str | None]) -> tuple[Question, ...]:

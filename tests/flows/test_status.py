@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 
 import pytest
 
@@ -170,3 +171,14 @@ def test_a_step_with_a_bug_does_not_hide_the_others(step, make_workspace, monkey
     (line,) = [part for part in report.extra["parts"] if "out of range" in part["words"]]
     assert line["state"] == "unknown"
     assert len(report.extra["parts"]) > len(PARTS) - 1
+
+
+def test_a_look_that_is_cut_short_shows_what_it_knows(make_workspace, status) -> None:
+    root = make_workspace(true_files())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u:pw@127.0.0.1:{silent.getsockname()[1]}/x"
+        done = status(root, "--execute", "--max-seconds", "6", "--database-url", url)
+    assert done.returncode == 3
+    assert states(done)["counts"] == "good"
+    assert states(done)["index"] == "unknown"
+    assert not (root / HEALTH).exists()
