@@ -9,8 +9,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-import rfc8785
-
 
 def canonical(value: Any) -> bytes:
     """Return the bytes of a JSON value.
@@ -20,6 +18,8 @@ def canonical(value: Any) -> bytes:
         ValueError: There is a lone surrogate, an integer beyond 2**53 - 1, or something that JSON
             has no word for.
     """
+    import rfc8785
+
     if _has_float(value):
         raise TypeError("a float has no place in what is signed")
     return rfc8785.dumps(value)

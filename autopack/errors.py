@@ -33,7 +33,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.REFUSED: "refused by a safety gate; the previous state stays",
     ExitCode.BUG: "a bug: the line names the file that holds the traceback",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
-    ExitCode.TERMINATED: "terminated (SIGTERM)",
+    ExitCode.TERMINATED: "terminated (SIGTERM, a closed terminal)",
 }
 
 STATUS: dict[ExitCode, str] = {

@@ -5,17 +5,31 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from autopack.report import Finding, PlacedFinding, Report
+from autopack.settings import redact
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _SEVERITIES = tuple(_LEVELS)
 SARIF_RESULTS = 25_000
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def masked(report: Report) -> Report:
+    """Return a copy without secrets: each format escapes, and an escaped secret is not found."""
+    return replace(
+        report,
+        message=redact(report.message),
+        findings=[
+            replace(f, path=redact(f.path), message=redact(f.message), fix=redact(f.fix))
+            for f in report.findings
+        ],
+    )
 
 
 def fingerprints(findings: list[Finding]) -> Iterator[str]:
@@ -32,7 +46,8 @@ def sarif(report: Report) -> str:
 
     It refuses a run of more than 25,000 results, so beyond those the least severe are left out.
     """
-    marked = zip(report.findings, fingerprints(report.findings), strict=True)
+    # A baseline knows a finding by what it says, whatever is a secret today.
+    marked = zip(masked(report).findings, fingerprints(report.findings), strict=True)
     worst = sorted(marked, key=lambda at: _SEVERITIES.index(at[0].severity))[:SARIF_RESULTS]
     results = [_result(finding, print_) for finding, print_ in worst]
     rules = sorted({finding.code for finding, _ in worst})
@@ -75,14 +90,17 @@ def _column(finding: Finding, name: str) -> dict[str, int]:
 def junit(report: Report) -> str:
     """Return the findings as one JUnit test suite: errors fail, others are skipped with a reason.
 
-    A run that found nothing, or could not do its job, is one test case.
+    A run that found nothing is one test case, and so is it that a run could not do its job.
     """
-    cases = [_case(report, finding) for finding in report.findings] or [_whole(report)]
+    report = masked(report)
+    cases = [_case(report, finding) for finding in report.findings]
     failures = sum(1 for finding in report.findings if finding.severity == "error")
     broken = int(report.exit_code > 1)
+    if broken or not cases:
+        cases.append(_whole(report))
     head = (
         f'<testsuite name={_attribute(report.flow)} tests="{len(cases)}" failures="{failures}" '
-        f'errors="{broken if not report.findings else 0}" '
+        f'errors="{broken}" '
         f'skipped="{len(report.findings) - failures}" time="{report.seconds:.3f}">'
     )
     xml = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -125,6 +143,7 @@ def github(report: Report) -> str:
 
     A run that could not do its job is one command too.
     """
+    report = masked(report)
     lines = [_command(finding) for finding in report.findings]
     if report.exit_code > 1:
         lines.append(f"::error title={_property(report.flow)}::{_data(report.message)}")

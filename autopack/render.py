@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from autopack.report import Finding, NextStep, PlacedFinding, Report, Table
+from autopack.settings import redact
 
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -126,16 +127,20 @@ def printable(words: str) -> str:
 
 
 def _flat(words: str) -> str:
+    words = redact(words)  # before any escaping: an escaped secret is not found any more
     if words.isprintable() and "  " not in words and words == words.strip():
         return words  # reports of a large workspace have a hundred thousand of these
     return printable(" ".join(words.split()))
 
 
 def cleaned(report: Report) -> Report:
-    """Return a copy whose texts are safe to print, each on its one line except the body."""
+    """Return a copy whose texts are safe to print, each on its one line except the body.
+
+    They hold no secret and nothing that drives a terminal.
+    """
     return replace(
         report,
-        body=printable(report.body),
+        body=printable(redact(report.body)),
         message=_flat(report.message),
         targets={name: shown and _flat(shown) for name, shown in report.targets.items()},
         writes=replace(report.writes, files=[_flat(name) for name in report.writes.files]),

@@ -16,6 +16,8 @@ from autopack.state_files import DATABASE, INDEXES
 
 SHORTEST = 4
 """Characters a secret must have to be taken out of running text."""
+LONGEST = 200
+"""Characters of a path that are shown when it is wrong."""
 _SECRET_KEYS = re.compile(r"pass(word|wd|file)?|token|secret|api[-_]?key|sslkey|auth_string", re.I)
 _SECRET_WORD = re.compile(
     r"([\w-]*(?:pass(?:word)?|token|secret|api[-_]?key)[\w-]*(?:=|\s+(?=[^\s-])))[^\s'\"]+", re.I
@@ -53,15 +55,34 @@ def workspace_root(workspace: str) -> Path:
     """Return the checkout's root; it must hold `docs/`.
 
     Raises:
-        UsageError: There is no `docs/` folder below it.
+        UsageError: There is no `docs/` folder below it, or none that may be seen; or it is "",
+            which a variable that is not set gives, and which would be the current folder.
     """
-    root = Path(workspace).expanduser()
-    if not (root / "docs").is_dir():
+    root = user_path(workspace)
+    if not workspace or not os.path.isdir(root / "docs"):
         raise UsageError(
-            f"no docs/ folder in {workspace!r}",
+            _no_workspace(workspace, root),
             next_step="pass --workspace PATH of a checkout that holds docs/",
         )
     return root.resolve()
+
+
+def _no_workspace(workspace: str, root: Path) -> str:
+    shown = repr(workspace if len(workspace) <= LONGEST else f"{workspace[:LONGEST]}...")
+    if not workspace:
+        return "--workspace is empty"
+    try:
+        os.stat(root / "docs")
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a null byte
+        pass
+    except OSError as error:
+        return f"{shown}: {error.strerror}"
+    return f"no docs/ folder in {shown}"
+
+
+def user_path(name: str) -> Path:
+    """Return a path whose `~` is resolved; that of a user who does not exist stays as it is."""
+    return Path(os.path.expanduser(name))
 
 
 def cache_folder(env: Mapping[str, str] | None = None) -> Path:
@@ -69,16 +90,26 @@ def cache_folder(env: Mapping[str, str] | None = None) -> Path:
 
     That is `$XDG_CACHE_HOME/autopack` or `~/.cache/autopack` (XDG Base Directory), with their
     counterparts on macOS and Windows. The folder may not be there yet.
+
+    Raises:
+        UsageError: The system's place is in the home folder, and this user has none.
     """
     env = os.environ if env is None else env
     if env.get("AUTOPACK_CACHE_DIR"):
-        return Path(env["AUTOPACK_CACHE_DIR"]).expanduser()
+        return user_path(env["AUTOPACK_CACHE_DIR"]).absolute()  # tools start in other folders
     if os.name == "nt" and env.get("LOCALAPPDATA"):
         return Path(env["LOCALAPPDATA"]) / "autopack" / "Cache"
     if sys.platform == "darwin":
-        return Path("~/Library/Caches/autopack").expanduser()
+        return _at_home("~/Library/Caches") / "autopack"
     base = env.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "autopack"
+    return (Path(base) if os.path.isabs(base) else _at_home("~/.cache")) / "autopack"
+
+
+def _at_home(name: str) -> Path:
+    path = user_path(name)
+    if not path.is_absolute():
+        raise UsageError("this user has no home folder", next_step="set AUTOPACK_CACHE_DIR")
+    return path
 
 
 def audit_key(env: Mapping[str, str] | None = None) -> Path | None:
@@ -194,7 +225,7 @@ class Redactor:
     """Replaces every known secret in a text; the last gate before anything is printed."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
+        self._secrets: tuple[str, ...] = ()  # the longest first
 
     def learn(self, *urls_or_keys: str | None) -> None:
         """Remember the secrets inside these URLs; a value that is no URL is one itself.
@@ -204,7 +235,8 @@ class Redactor:
         for value in urls_or_keys:
             if value:
                 secrets = secrets_of(value) if "://" in value else {value}
-                self._secrets |= {secret for secret in secrets if len(secret) >= SHORTEST}
+                long = {secret for secret in secrets if len(secret) >= SHORTEST}
+                self._secrets = tuple(sorted({*self._secrets, *long}, key=len, reverse=True))
 
     def learn_target(self, target: Target) -> None:
         """Remember a target's secrets; a folder is none."""
@@ -219,7 +251,7 @@ class Redactor:
                 self.learn(value.partition(":")[2], base64.b64encode(value.encode()).decode())
 
     def __call__(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 

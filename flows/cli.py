@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from autopack.errors import AutopackError, ExitCode
@@ -37,8 +37,12 @@ SERVER_NEEDS_S = 30.0
 """A run with less time than this starts no server of its own."""
 
 
+_INTERRUPTS, _TERMINATES = (signal.SIGINT,), (signal.SIGTERM, getattr(signal, "SIGHUP", None))
+"""A closed terminal sends SIGHUP, which no session of its own hears that a run has started."""
+
+
 class Terminated(BaseException):
-    """SIGTERM arrived."""
+    """SIGTERM or SIGHUP arrived."""
 
 
 def main(*flows: Callable[..., Report]) -> NoReturn:
@@ -165,6 +169,8 @@ class _Session:
                     report = bug(self.run, error)
                     report.counts, report.findings, report.extra = {}, [], {}
                     report.crowds = []
+                    if self.terminal.form == "html":  # what draws the page may not be there
+                        self.terminal.form, report.body, report.steps = "text", "", []
                     self.terminal.show(report)
                 lost = self.terminal.lost and report.exit_code <= ExitCode.FINDINGS
                 self.code = int(ExitCode.UNREACHABLE if lost else report.exit_code)
@@ -198,9 +204,15 @@ class _Session:
             raise KeyboardInterrupt
 
         if threading.current_thread() is threading.main_thread():
-            for number, handler in ((signal.SIGTERM, terminate), (signal.SIGINT, interrupt)):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, handler)
+            _catch(_TERMINATES, terminate)
+            _catch(_INTERRUPTS, interrupt)
+
+
+def _catch(numbers: Iterable[signal.Signals | None], handler: Any) -> None:
+    """Set the handler of signals that this system has and nobody wants to be ignored."""
+    for number in numbers:
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _end_at_once_on_signals(code: int) -> None:
@@ -209,9 +221,7 @@ def _end_at_once_on_signals(code: int) -> None:
     def end(_number: int, _frame: object) -> None:
         os._exit(int(code))
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end)
+    _catch((*_INTERRUPTS, *_TERMINATES), end)
 
 
 def choose(command: Command, run: Run) -> str:
@@ -303,7 +313,7 @@ class _Terminal:
         elif self.form != "text":
             from autopack import formats
 
-            words = redact(getattr(formats, self.form)(report))
+            words = getattr(formats, self.form)(report)  # its texts are redacted before
         elif report.extra_stdout is not None:
             return report.extra_stdout
         else:
@@ -312,7 +322,9 @@ class _Terminal:
         return words.encode("utf-8", "backslashreplace")
 
     def _say(self, line: str) -> None:
-        flat = redact(" ".join(line.split()))
+        from autopack.render import printable
+
+        flat = printable(redact(" ".join(line.split())))
         with contextlib.suppress(OSError):
             os.write(2, flat.encode("utf-8", "backslashreplace") + b"\n")
 

@@ -37,7 +37,7 @@ def preflight(
         changed: Leave out what passed before on the same inputs, with the same tools.
         only: Run these checks alone, whatever their tier and cadence.
         scheduled: Run the checks of cadence scheduled too, as a nightly run does.
-        list: Show the checks, run none.
+        list: Show the checks of every tier and cadence, run none.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.
 
     Examples:
@@ -61,6 +61,7 @@ def preflight(
             steps.run_checks(work, tell)
     finally:  # also of a run that is cut short
         describe(report, work)
+        steps.forget(work)
     if changed or work.passed != work.kept:  # what failed now is forgotten by any run
         steps.keep(work, report.writes.files)
     return report

@@ -49,24 +49,30 @@ def status(
     """
     report = draft(Report("status", execute=execute))
     looking = Looking(workspace, Deadline.after(max_seconds))
-    for question in _questions({"database_url": database_url}):
-        with report.step(question.name.replace(" ", "-")):
-            steps.ask(looking, question)
-    with report.step("disk"):
-        status_disk.look(looking)
-    with report.step("storage"):
-        status_kept.storage(looking)
-    with report.step("phase"):
-        status_kept.phase(looking)
-    with report.step("prefect"):
-        status_prefect.ask_prefect(looking)
-    with report.step("recall"):
-        steps.recall(looking)
-    describe(report, looking)
+    try:
+        _look(report, looking, database_url)
+    finally:  # also of a look that is cut short
+        describe(report, looking)
     if execute:
         with report.step("keep"):  # described first: a disk that takes nothing hides nothing
             steps.keep(looking, report.writes.files)
     return report.settle(strict)
+
+
+def _look(report: Report, looking: Looking, database_url: str | None) -> None:
+    for question in _questions({"database_url": database_url}):
+        with report.step(question.name.replace(" ", "-")):
+            steps.ask(looking, question)
+    with report.step("disk"), steps.as_a_line(looking, "disk"):
+        status_disk.look(looking)
+    with report.step("storage"), steps.as_a_line(looking, "storage"):
+        status_kept.storage(looking)
+    with report.step("phase"), steps.as_a_line(looking, "phase"):
+        status_kept.phase(looking)
+    with report.step("prefect"), steps.as_a_line(looking, "schedules"):
+        status_prefect.ask_prefect(looking)
+    with report.step("recall"), steps.as_a_line(looking, "history"):
+        steps.recall(looking)
 
 
 def _questions(database: dict[str, str | None]) -> tuple[Question, ...]:

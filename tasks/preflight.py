@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import hashlib
 import os
@@ -132,6 +133,7 @@ class _Board:
         if self.left.pop(check.id, None):
             self.began.pop(check.id, None)
             self.preflight.outcomes[check.id] = outcome
+            _remember(self.preflight, outcome)
             self.ended(outcome)
 
     def _give_up(self) -> None:
@@ -143,6 +145,15 @@ class _Board:
                 self._thread()
 
 
+def _remember(preflight: Preflight, outcome: Outcome) -> None:
+    """Take a pass down; forget the one before where there is none now, whoever says so."""
+    name = outcome.check.id
+    if outcome.key and outcome.status == "passed" and not outcome.findings:
+        preflight.passed[name] = outcome.key
+    elif preflight.changed or outcome.status != "passed":
+        preflight.passed.pop(name, None)
+
+
 @task(name="check", timeout_seconds=86400.0, task_run_name="{name}")
 def run_check(name: str, preflight: Preflight) -> Outcome:
     """Run one check; a repeat runs it again. Its own timeout ends what it started."""
@@ -151,7 +162,7 @@ def run_check(name: str, preflight: Preflight) -> Outcome:
         return Outcome(check, "skipped", note=f"not for {sys.platform}")
     key = _key(preflight, check) if preflight.changed else ""
     if key and preflight.passed.get(name) == key:
-        return Outcome(check, "passed", cached=True)
+        return Outcome(check, "passed", cached=True, key=key)
     try:
         outcome = (_command if check.command else _builtin)(preflight, check)
     except Unreachable as error:
@@ -159,12 +170,7 @@ def run_check(name: str, preflight: Preflight) -> Outcome:
         outcome = Outcome(
             check, "skipped" if optional else "missing", note=error.message, advice=error.next_step
         )
-    outcome = replace(outcome, seconds=round(time.monotonic() - began, 3))
-    if key and outcome.status == "passed" and not outcome.findings:
-        preflight.passed[name] = key
-    elif preflight.changed or outcome.status != "passed":
-        preflight.passed.pop(name, None)
-    return _stated(outcome)
+    return _stated(replace(outcome, seconds=round(time.monotonic() - began, 3), key=key))
 
 
 def _stated(outcome: Outcome) -> Outcome:
@@ -201,10 +207,10 @@ def _command(preflight: Preflight, check: Check) -> Outcome:
         preflight.deadline.check(f"running {check.id}")
         return late(check, ended.seconds, ended.lines)
 
-    def is_file(name: str) -> bool:
-        return (preflight.root / name).is_file()
+    def file(name: str) -> str:
+        return check_files.name_of(preflight.root, name)
 
-    return outcome_of_command(check, ended.code, ended.lines, ended.seconds, is_file)
+    return outcome_of_command(check, ended.code, ended.lines, ended.seconds, file)
 
 
 def _builtin(preflight: Preflight, check: Check) -> Outcome:
@@ -253,10 +259,18 @@ def _key(preflight: Preflight, check: Check) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def forget(preflight: Preflight) -> None:
+    """Forget at once what has passed before and failed now, however the run goes on."""
+    lost = preflight.kept.keys() - preflight.passed.keys()
+    if lost:
+        with contextlib.suppress(OSError):  # `keep` warns
+            check_cache.store(preflight.root, {}, {name: preflight.kept[name] for name in lost})
+
+
 @task(name="keep-passes", **policy.IDEMPOTENT_WRITE)
 def keep(preflight: Preflight, written: list[str]) -> None:
     """Keep what passed for the next run; a cache that cannot be written costs only time."""
     try:
-        written.append(str(check_cache.store(preflight.root, preflight.passed)))
+        written.append(str(check_cache.store(preflight.root, preflight.passed, preflight.kept)))
     except OSError as error:
         print(f"warning: no cache: {error.strerror}", file=sys.stderr)  # noqa: T201

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from autopack.errors import UsageError
 from autopack.report import Report
 from autopack.settings import workspace_root
@@ -20,13 +18,13 @@ def check(report: Report, workspace: str, file: str | None) -> None:
     Raises:
         UsageError: No page is named, or there is none of this name.
     """
-    from autopack.io.files import read_page
+    from autopack.io.files import read_given
     from autopack.io.phase_files import name_within
     from autopack.preflight.backlog import check_backlog
 
     if file is None:
         raise UsageError("no file is named", next_step=f"{COMMAND} docs/BACKLOG.md")
-    data = read_page(Path.cwd(), file)
+    data = read_given(file)
     if data is None:
         raise UsageError(f"{file} does not exist", next_step=f"{COMMAND} --template > {file}")
     shown = name_within(workspace_root(workspace), file)

@@ -44,7 +44,7 @@ class Ground:
         text = texts(self.root, [PROJECT]).get(PROJECT, "")
         try:
             project = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits
             raise UsageError(f"{PROJECT}: {error}", next_step=f"correct {PROJECT}") from None
         if why := misshapen(project):
             raise UsageError(f"{PROJECT}: {why}", next_step=f"correct {PROJECT}")

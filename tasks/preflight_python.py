@@ -20,6 +20,8 @@ from tasks.preflight_session import workers
 if TYPE_CHECKING:
     from tasks.preflight_builtin import Found, Ground
 
+LONGEST_LINE = 1 << 20
+"""Bytes of a line of our scripts: two paths and a message, as JSON escapes them."""
 IMPORT_S = 20.0
 """How long one module may take to import."""
 
@@ -111,7 +113,7 @@ def _script(ground: Ground, path: str, wish: Any) -> list[dict[str, Any]]:
     """
     command = [sys.executable, "-I", "-B", path]
     env = environment(os.environ, ground.root, ground.check.id)
-    start = Start(command, ground.root, env, json.dumps(wish).encode())
+    start = Start(command, ground.root, env, json.dumps(wish).encode(), LONGEST_LINE)
     ended = ground.running.run(start, ground.deadline.remaining())
     if ended.code is None:
         raise DeadlineExceeded(f"{ground.check.id} ran out of time")

@@ -9,6 +9,7 @@ from typing import Any
 
 from autopack.preflight.checks import Check, table
 from autopack.preflight.outcome import Outcome, exit_code
+from autopack.render import printable
 from autopack.report import NextStep, Report, Table
 from tasks.preflight_session import Preflight
 from tasks.run import current
@@ -26,8 +27,8 @@ def heard() -> bool:
 
 
 def say(words: str) -> None:
-    """Say something on stderr while checks run."""
-    print(words, file=sys.stderr, flush=True)  # noqa: T201
+    """Say something on stderr while checks run; names of files and tools drive no terminal."""
+    print(printable(words), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def tell(outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from autopack.errors import AutopackError, ExitCode, Unreachable
 from autopack.report import Report
-from autopack.settings import Target, redact
+from autopack.settings import Target, redact, user_path
 from autopack.state_files import REPORTS
 from tasks.timing import ALARM_GRACE_S, Budget, clock_stopped, out_of_time, time_limit
 
@@ -55,7 +55,7 @@ class Run:
     @property
     def workspace(self) -> Path:
         """The checkout this run works on, as it was given."""
-        return Path(str(self.values.get("workspace", "."))).expanduser()
+        return user_path(str(self.values.get("workspace", ".")))
 
 
 _run: ContextVar[Run | None] = ContextVar("autopack_run", default=None)

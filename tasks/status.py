@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from autopack.report import Report
 from autopack.settings import workspace_root
 from tasks import policy
 from tasks.engine import completed, flow_name, plain, task
-from tasks.run import Run, bug, failed, running
+from tasks.run import Run, bug, current, failed, running
 from tasks.timing import ALARM_GRACE_S, StepTimeout, time_limit
 
 Flow = Callable[..., Report]
@@ -89,6 +90,20 @@ def _late(share: float) -> StepTimeout:
     return StepTimeout(
         f"it has not answered in {share:.3g} s", next_step="ask again with a larger --max-seconds"
     )
+
+
+@contextmanager
+def as_a_line(looking: Looking, name: str) -> Iterator[None]:
+    """Make what a step of the look cannot do a line of the page, like a capability that fails."""
+    try:
+        yield
+    except DeadlineExceeded:
+        raise
+    except AutopackError as error:
+        looking.parts.append(Part(name, "unknown", str(error)))
+    except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
+        report = bug(current() or Run("status", {"workspace": looking.workspace}), error)
+        looking.parts.append(Part(name, "unknown", report.message))
 
 
 @task(**policy.READ)

@@ -12,9 +12,10 @@ from tasks.status import Looking
 
 ASK_S = 3.0
 RUNS = 200
-"""The newest runs that are looked at."""
+"""The runs that one question is answered with; a server gives no more."""
 _STATES: dict[str, State] = {"FAILED": "look", "CRASHED": "look"}
 SERVE = "make serve"
+ENDED = ["COMPLETED", "FAILED", "CRASHED"]
 
 
 @task(**policy.READ)
@@ -43,10 +44,10 @@ def _absent(found: server.Look) -> Part:
 def _answered(looking: Looking, url: str) -> Part:
     until = time.monotonic() + looking.deadline.cap(ASK_S, "asking Prefect for its runs")
     flows = _names(url, "/flows/filter", until)
-    ended = _runs(url, ["COMPLETED", "FAILED", "CRASHED"], "END_TIME_DESC", until)
+    last = _last_of_each(url, flows, until)
     due = _runs(url, ["SCHEDULED"], "EXPECTED_START_TIME_ASC", until)
     deployments = _names(url, "/deployments/filter", until)
-    last, following = _first_of_each(ended, "flow_id"), _first_of_each(due, "deployment_id")
+    following = _first_of_each(due, "deployment_id")
     runs = [_ended(run, flows) for run in last]
     plan = [_due(run, flows, deployments) for run in following]
     late = [name for run, (name, _) in zip(following, plan, strict=True) if _is_late(run)]
@@ -77,8 +78,25 @@ def _names(url: str, path: str, until: float) -> dict[str, str]:
     return {one["id"]: one["name"] for one in _post(url, path, {"limit": 200}, until)}
 
 
-def _runs(url: str, states: list[str], sort: str, until: float) -> list[dict[str, Any]]:
+def _last_of_each(url: str, flows: dict[str, str], until: float) -> list[dict[str, Any]]:
+    """Return the newest run of each flow: what runs weekly is not among the last few hundred."""
+    last: list[dict[str, Any]] = []
+    left = set(flows)
+    while left:
+        ended = _runs(url, ENDED, "END_TIME_DESC", until, sorted(left))
+        new = [run for run in _first_of_each(ended, "flow_id") if run["flow_id"] in left]
+        last += new
+        if not new or len(ended) < RUNS:
+            break
+        left -= {run["flow_id"] for run in new}
+    return last
+
+
+def _runs(
+    url: str, states: list[str], sort: str, until: float, flows: list[str] | None = None
+) -> list[dict[str, Any]]:
     wanted = {"flow_runs": {"state": {"type": {"any_": states}}}, "sort": sort, "limit": RUNS}
+    wanted |= {} if flows is None else {"flows": {"id": {"any_": flows}}}
     found: list[dict[str, Any]] = _post(url, "/flow_runs/filter", wanted, until)
     return found
 

@@ -49,6 +49,13 @@ def names(root: Path, deadline: Deadline) -> frozenset[str]:
     return read_tree(root, deadline).files
 
 
+def name_of(root: Path, named: str) -> str:
+    """Return the name of a file within the workspace by what a tool calls it, "" for none."""
+    path = os.path.normpath(root / named)
+    inside = path.startswith(f"{root}{os.sep}") and os.path.isfile(path)
+    return os.path.relpath(path, root).replace(os.sep, "/") if inside else ""
+
+
 def matching(files: Iterable[str], globs: Sequence[str]) -> list[str]:
     """Return the files that one of some globs matches, sorted."""
     pattern = any_of(globs)

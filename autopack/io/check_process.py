@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.settings import redact
+
 FIRST_LINES, LAST_LINES, LONGEST_LINE = 2000, 400, 4000
 """How much of a command's output is kept; a longer line is cut."""
 GRACE_S, LAST_GRACE_S = 1.0, 0.3
@@ -24,12 +26,13 @@ DRAIN_S = 1.0
 
 @dataclass(frozen=True)
 class Start:
-    """What is started: a command, where, in which environment, and what it reads."""
+    """What is started: a command, where, in which environment, what it reads, its longest line."""
 
     command: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
     stdin: bytes = b""
+    longest_line: int = LONGEST_LINE
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Output:
 
     def add(self, line: bytes) -> None:
         """Keep one line, and tell whoever listens."""
-        words = line.decode("utf-8", "replace").rstrip("\r\n")
+        # Now, because who shows a line may cut it, and half a secret is not found any more.
+        words = redact(line.decode("utf-8", "replace").rstrip("\r\n"))
         (self.first if self.count < FIRST_LINES else self.last).append(words)
         self.count += 1
         if self.told:
@@ -81,7 +85,8 @@ class Running:
         began = time.monotonic()
         child = self._started(start)
         output = Output(told)
-        reader = threading.Thread(target=_read, args=(child, output), daemon=True)
+        words = (child, output, start.longest_line)
+        reader = threading.Thread(target=_read, args=words, daemon=True)
         reader.start()
         try:
             _feed(child, start.stdin)
@@ -131,10 +136,10 @@ def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
         child.stdin.write(stdin)
 
 
-def _read(child: subprocess.Popen[bytes], output: Output) -> None:
+def _read(child: subprocess.Popen[bytes], output: Output, longest_line: int) -> None:
     assert child.stdout
     with contextlib.suppress(OSError, ValueError), child.stdout:
-        while line := child.stdout.readline(LONGEST_LINE):
+        while line := child.stdout.readline(longest_line):
             output.add(line)
 
 

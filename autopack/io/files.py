@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -65,13 +69,43 @@ def ledger_file(ledger: Ledger, data: bytes) -> LedgerFile:
 
 
 def read_page(root: Path, name: str) -> bytes | None:
-    """Return a file's bytes, or None where there is none.
+    """Return a file's bytes, or None where there is none; a pipe or device is not waited for.
 
     Raises:
         Unreachable: It is there but cannot be read.
     """
+    return _read(name, lambda: _plain_bytes(root / name))
+
+
+def read_given(name: str) -> bytes | None:
+    """Return the bytes of what a person names, a pipe too, or None where there is none.
+
+    Raises:
+        Unreachable: It is there but cannot be read.
+    """
+    return _read(name, Path(name).read_bytes)
+
+
+def _plain_bytes(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | _WAIT_FOR_NONE)
     try:
-        return (root / name).read_bytes()
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+_WAIT_FOR_NONE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _read(name: str, read: Callable[[], bytes]) -> bytes | None:
+    try:
+        return read()
     except FileNotFoundError:
         return None
     except OSError as error:

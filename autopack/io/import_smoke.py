@@ -27,15 +27,12 @@ from types import CodeType
 from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHANGES = (
-    "os.mkdir",
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-)
+_CHANGES = {
+    "os.mkdir": 1, "os.remove": 1, "os.rmdir": 1, "os.truncate": 1, "os.chmod": 1, "os.chown": 1,
+    "os.utime": 1, "os.setxattr": 1, "sqlite3.connect": 1, "os.rename": 2, "os.link": 2,
+    "os.symlink": 2,
+}  # fmt: skip
+"""Events of an audit hook that change something, and how many of their arguments are names."""
 
 
 def compiled(root: str, paths: list[str]) -> tuple[dict[str, CodeType], list[str]]:
@@ -48,7 +45,7 @@ def compiled(root: str, paths: list[str]) -> tuple[dict[str, CodeType], list[str
             with open(full, "rb") as file:
                 tree = ast.parse(file.read(), full)
             codes[full] = compile(tree, full, "exec", dont_inherit=True)
-        except (OSError, SyntaxError, ValueError, RecursionError):
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # its own import tells
         wanted |= dict.fromkeys(_imported(tree))
     return codes, list(wanted)
@@ -80,18 +77,29 @@ def refuse_writes(root: str) -> list[str]:
     tried: list[str] = []
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event == "open":
-            changes = isinstance(args[2], int) and args[2] & _WRITES
-        else:
-            changes = event in _CHANGES
-        if changes and args and isinstance(args[0], (str, bytes)):
-            path = os.path.abspath(os.fsdecode(args[0]))
+        names = args[: _CHANGES.get(event, 0)]
+        if event == "sqlite3.connect" and names and _is_there(names[0]):
+            names = ()  # perhaps it is only read
+        if event == "open" and isinstance(args[2], int) and args[2] & _WRITES:
+            names = args[:1]
+        for name in names:
+            path = os.path.abspath(os.fsdecode(name)) if _is_name(name) else ""
             if path.startswith(root + os.sep):
                 tried.append(path)
                 raise PermissionError(f"an import must not write: {path}")
 
     sys.addaudithook(hook)
     return tried
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, (str, bytes))
+
+
+def _is_there(database: Any) -> bool:
+    """Return whether to connect to a database creates no file: in memory, an address, or there."""
+    name = os.fsdecode(database) if _is_name(database) else ""
+    return name in ("", ":memory:") or name.startswith("file:") or os.path.exists(name)
 
 
 def attempt(root: str, name: str, path: str, tried: list[str]) -> dict[str, Any] | None:

@@ -19,7 +19,12 @@ def fault(path: str) -> dict[str, object] | None:
     except SyntaxError as error:
         return {"path": path, "line": error.lineno, "column": error.offset, "error": error.msg}
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        return {"path": path, "line": None, "column": None, "error": str(error)}
+        return {
+            "path": path,
+            "line": None,
+            "column": None,
+            "error": str(error) or type(error).__name__,
+        }
     return None
 
 

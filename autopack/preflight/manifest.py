@@ -58,6 +58,9 @@ def _toml(name: str, text: str) -> dict[str, Any]:
         place = re.search(r"\(at line (\d+), column \d+\)", str(error))
         line = int(place[1]) if place else text.count("\n") + 1
         raise _error(name, line, re.sub(r" \(at .*\)$", "", str(error))) from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets in brackets
+        line = text.count("\n", 0, text.find(max(text.splitlines(), key=len))) + 1
+        raise _error(name, line, "too long a number, or nested too deeply") from None
 
 
 def _error(name: str, line: int, message: str) -> UsageError:
@@ -93,13 +96,25 @@ def _unknown(key: str, known: tuple[str, ...]) -> str:
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(w, str) and w for w in value):
+    if not isinstance(value, list) or not all(_is_word(word) and word for word in value):
         raise ValueError("a list of words")
     return tuple(value)
 
 
+def _inputs(value: Any) -> tuple[str, ...]:
+    globs = _words(value)
+    if any(glob.startswith(("/", "./", "../")) or glob.endswith("/") for glob in globs):
+        raise ValueError("globs of files from the root, such as docs/*.md")  # it matches nothing
+    return globs
+
+
+def _is_word(value: Any) -> bool:
+    """Return whether a program may be given this: it ends at a null byte."""
+    return isinstance(value, str) and "\0" not in value
+
+
 def _command(value: Any) -> tuple[str, ...]:
-    words = isinstance(value, list) and all(isinstance(word, str) for word in value)
+    words = isinstance(value, list) and all(map(_is_word, value))
     if not words or not value or not value[0]:
         raise ValueError("a list of words, a program first")
     return tuple(value)
@@ -147,7 +162,7 @@ def _platforms(value: Any) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "id": _id, "command": _command, "builtin": _text, "args": _words, "inputs": _words,
+    "id": _id, "command": _command, "builtin": _text, "args": _words, "inputs": _inputs,
     "tier": _one_of(TIERS), "cadence": _one_of(CADENCES), "timeout": _seconds,
     "platforms": _platforms, "alone": _flag, "stream": _flag, "network": _flag,
 }  # fmt: skip

@@ -30,7 +30,10 @@ _ENDING = 15
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check ended. `note` says why it did not run, or the last line of what it said."""
+    """How one check ended. `note` says why it did not run, or the last line of what it said.
+
+    `key` is what a pass holds for, "" where none was made.
+    """
 
     check: Check
     status: Status
@@ -40,6 +43,7 @@ class Outcome:
     advice: str = ""
     output: tuple[str, ...] = ()
     cached: bool = False
+    key: str = ""
 
     @property
     def first(self) -> str:
@@ -63,9 +67,12 @@ def outcome_of_findings(check: Check, findings: Sequence[Finding], seconds: floa
 
 
 def outcome_of_command(
-    check: Check, code: int, lines: Sequence[str], seconds: float, is_file: Callable[[str], bool]
+    check: Check, code: int, lines: Sequence[str], seconds: float, file: Callable[[str], str]
 ) -> Outcome:
-    """Return how a command ended, by its exit code and what it said."""
+    """Return how a command ended, by its exit code and what it said.
+
+    `file` gives the name within the workspace of a file that a tool names, "" for none there.
+    """
     plain = [_CONTROLS.sub("", line).rstrip() for line in lines]
     last = next((line.strip() for line in reversed(plain) if line.strip()), "")
     if code == 0:
@@ -77,20 +84,19 @@ def outcome_of_command(
         return Outcome(
             check, status, seconds, note="no network", advice=advice, output=tuple(plain)
         )
-    found = list(_places(check, plain, is_file))[:MOST] or [_whole(check, code, plain)]
+    found = list(_places(check, plain, file))[:MOST] or [_whole(check, code, plain)]
     return Outcome(check, "failed", seconds, tuple(found), output=tuple(plain))
 
 
-def _places(
-    check: Check, lines: Sequence[str], is_file: Callable[[str], bool]
-) -> Iterator[Finding]:
+def _places(check: Check, lines: Sequence[str], file: Callable[[str], str]) -> Iterator[Finding]:
     """Yield a finding for every `path:line:column: words` about a file that is there."""
     for line in lines:
         place = _PLACE.match(line)
-        if place is None or not is_file(place["path"]) or place["words"].startswith("note:"):
+        path = file(place["path"]) if place else ""
+        if place is None or not path or place["words"].startswith("note:"):
             continue
         column = int(place["column"]) if place["column"] else None
-        words, path = place["words"].removeprefix("error:").strip(), place["path"]
+        words = place["words"].removeprefix("error:").strip()
         yield PlacedFinding(check.id, "error", path, int(place["line"]), words, check.what, column)
 
 

@@ -92,7 +92,8 @@ def _read(text: str) -> dict[Any, Any] | str:
 def _guards(value: Mapping[Any, Any]) -> bool:
     """Return whether a workflow runs for a push to a branch or a pull request."""
     on = value.get("on", value.get(True))
-    names = {on} if isinstance(on, str) else set(on) if isinstance(on, (list, dict)) else set()
+    several = on if isinstance(on, (list, dict)) else ()
+    names = {name for name in (on, *several) if isinstance(name, str)}
     push = on.get("push") if isinstance(on, dict) else None
     tags_only = isinstance(push, dict) and "tags" in push and "branches" not in push
     return "pull_request" in names or ("push" in names and not tags_only)
@@ -130,9 +131,10 @@ def expand(
         for n in range(0, len(parts), 2):
             words = _words(parts[n])
             forgiven = _forgiven(parts[n + 1 : n + 3], script)
-            inner = _called(words, read) if depth else None
+            inner = _called(words, read, path) if depth else None
             if inner:
-                called = expand(inner[1], inner[0], 1, read, depth - 1)
+                at = line if inner[0] == path else 1
+                called = expand(inner[1], inner[0], at, read, depth - 1)
                 yield from (replace(leaf, forgiven=leaf.forgiven or forgiven) for leaf in called)
             elif words:
                 yield Leaf(words, path, line, forgiven)
@@ -152,16 +154,32 @@ def _words(command: str) -> tuple[str, ...]:
     try:
         words = shlex.split(command.strip().lstrip("@-+"), comments=True)
     except ValueError:
-        words = command.split()
-    while words and re.fullmatch(r"\w+=.*|env|exec|time|command", words[0]):
-        words.pop(0)
+        words = [word.strip("'\"") for word in command.split()]  # cut at an operator in quotes
+    while words and _BEFORE.fullmatch(words[0]):
+        timed = words.pop(0) == "timeout"
+        while timed and words and re.match(r"-|\d", words[0]):
+            words.pop(0)
     return tuple(words)
 
 
-def _called(words: tuple[str, ...], read: Callable[[str], str | None]) -> tuple[str, str] | None:
-    """Return the path and text of what a command runs: a script of the workspace, a make target."""
+_BEFORE = re.compile(
+    r"\w+=.*|env|exec|time|command|sudo|nice|nohup|timeout|xvfb-run|if|while|then|else|do|!|[({]"
+)
+"""What may stand before a command, in the shell and as a program that runs another."""
+_SCRIPT_IN_WORDS = re.compile(r"-[a-z]*c")
+
+
+def _called(
+    words: tuple[str, ...], read: Callable[[str], str | None], path: str
+) -> tuple[str, str] | None:
+    """Return the path and text of what a command runs: a script of the workspace, a make target.
+
+    Of the words of `bash -c` the path is the one that they stand in.
+    """
     if not words:
         return None
+    if words[0] in ("bash", "sh") and _SCRIPT_IN_WORDS.fullmatch(words[1] if words[1:] else ""):
+        return path, " ".join(words[2:])
     if words[0] in ("make", "$(MAKE)", "gmake"):
         text = read("Makefile")
         targets = [word for word in words[1:] if re.fullmatch(r"[\w.-]+", word) and word[0] != "-"]
@@ -179,7 +197,7 @@ def _recipe(makefile: str, target: str, seen: tuple[str, ...] = ()) -> str:
     if rule is None:
         return ""
     seen = (*seen, target)
-    before = [word for word in rule[1].partition("#")[0].split() if word.isidentifier()]
+    before = [w for w in rule[1].partition("#")[0].split() if re.fullmatch(r"[\w.-]+", w)]
     own = [_recipe(makefile, word, seen) for word in before if word not in seen]
     return "\n".join([*own, rule[2]])
 

@@ -13,7 +13,12 @@ from functools import cached_property
 from posixpath import normpath
 from typing import Any
 
-from packaging.markers import Marker, default_environment
+from packaging.markers import (
+    Marker,
+    UndefinedComparison,
+    UndefinedEnvironmentName,
+    default_environment,
+)
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -116,10 +121,24 @@ class _Reading:
 
     def _take(self, name: str, number: int, text: str) -> None:
         try:
-            self.lines.append(Line(Requirement(re.split(r"\s+--?[a-z]", text)[0]), number))
+            self.lines.append(Line(_requirement(re.split(r"\s+--?[a-z]", text)[0]), number))
         except InvalidRequirement as error:
             words = f"no requirement: {str(error).splitlines()[0]}"
             self.bad.append(Finding("unreadable", "error", name, number, words))
+
+
+def _requirement(words: str) -> Requirement:
+    """Return a requirement whose marker can be asked.
+
+    Raises:
+        InvalidRequirement: It is none, or its marker compares what cannot be compared.
+    """
+    made = Requirement(words)
+    try:
+        _holds(made.marker, {"extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise InvalidRequirement(f"{words}: {str(error).rstrip('.')}") from None
+    return made
 
 
 def _logical(text: str) -> Iterator[tuple[int, str]]:
@@ -176,9 +195,9 @@ def _with_line(finding: Finding, text: str) -> Finding:
 def _declared(
     table: Mapping[str, Any],
 ) -> tuple[list[Requirement], dict[str, list[Requirement]]]:
-    base = [Requirement(word) for word in table.get("dependencies", ())]
+    base = [_requirement(word) for word in table.get("dependencies", ())]
     groups = table.get("optional-dependencies", {})
-    return base, {name: [Requirement(w) for w in words] for name, words in groups.items()}
+    return base, {name: [_requirement(w) for w in words] for name, words in groups.items()}
 
 
 def _environments(requires_python: str) -> list[Environment]:

@@ -19,7 +19,7 @@ _UNRELEASED = re.compile(r"^#{1,3}\s+\[?unreleased", re.M | re.I)
 _FENCED = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,}).*?(?:^ {0,3}(?P=fence)|\Z)", re.M | re.S)
 _STATED = (
     re.compile(r"badge/version-v?(?P<version>\d+(?:\.\d+)+\w*)"),
-    re.compile(r"^\W*version\W+v?(?P<version>\d+(?:\.\d+)+\w*)", re.I | re.M),
+    re.compile(r"^[^\w\n]*version\W+v?(?P<version>\d+(?:\.\d+)+\w*)", re.I | re.M),
 )
 
 
@@ -71,7 +71,7 @@ def _assigned(text: str) -> Iterator[tuple[int, str]]:
         return
     try:
         body = ast.parse(text.removeprefix("\ufeff")).body
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # the syntax check tells
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     for node in body:

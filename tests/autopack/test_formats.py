@@ -79,6 +79,14 @@ def test_junit_of_a_run_without_findings_has_one_case():
     assert broken[0][0].get("message") == "out of time"
 
 
+def test_junit_of_findings_that_are_not_all_says_so():
+    late = report([FINDINGS[1]], message="out of time")
+    late.exit_code = 3
+    suite = ElementTree.fromstring(junit(late))
+    assert (suite.get("tests"), suite.get("errors"), suite.get("skipped")) == ("2", "1", "1")
+    assert suite[1][0].get("message") == "out of time"
+
+
 def test_github():
     assert github(report()).splitlines() == [
         "::error file=docs/a b.md,line=3,title=missing_file::'x.md': <gone> & \x01 100%25. "

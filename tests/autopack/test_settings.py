@@ -9,7 +9,15 @@ import pytest
 
 from autopack.errors import UsageError
 from autopack.report import Finding, Report
-from autopack.settings import Redactor, database_target, mask, qdrant_target, redact
+from autopack.settings import (
+    Redactor,
+    cache_folder,
+    database_target,
+    mask,
+    qdrant_target,
+    redact,
+    workspace_root,
+)
 from flows.cli import json_bytes
 
 PASSWORDS = ["simple", "geh#im?x&y", "p@ss", "a/b", "a:b", "ümlaut", "q?a=b@c", "per%40cent"]
@@ -45,7 +53,7 @@ def test_a_folder_is_no_secret(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secret", ["0", "a", "autopack", "sql", "json"])
 def test_any_secret_leaves_the_json_report_valid(secret: str, monkeypatch) -> None:
-    monkeypatch.setattr(redact, "_secrets", set())
+    monkeypatch.setattr(redact, "_secrets", ())
     redact.learn(secret)
     report = Report("sot-sync", findings=[Finding("c", "info", "p", 1, f"says {secret}")])
     shown = json.loads(json_bytes(report))
@@ -74,3 +82,26 @@ def test_the_password_of_a_prefect_server_is_hidden_in_every_spelling() -> None:
     redactor = Redactor()
     redactor.learn_environment({"PREFECT_API_AUTH_STRING": "operator:long-word"})
     assert redactor("operator:long-word, long-word, b3BlcmF0b3I6bG9uZy13b3Jk") == "***, ***, ***"
+
+
+@pytest.mark.parametrize(
+    ("workspace", "said"),
+    [
+        ("", "--workspace is empty"),
+        ("~nobody-of-this-name/x", "no docs/ folder in '~nobody-of-this-name/x'"),
+        ("a" * 300, f"'{'a' * 200}...': File name too long"),
+        ("no\0name", "no docs/ folder in "),
+        ("nowhere", "no docs/ folder in 'nowhere'"),
+    ],
+)
+def test_a_workspace_that_cannot_be_one_is_a_usage_error(workspace: str, said: str) -> None:
+    with pytest.raises(UsageError) as told:
+        workspace_root(workspace)
+    assert told.value.message.startswith(said)
+
+
+def test_without_a_home_folder_a_cache_must_be_named(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("autopack.settings.user_path", Path)
+    with pytest.raises(UsageError, match="no home folder"):
+        cache_folder({})
+    assert cache_folder({"AUTOPACK_CACHE_DIR": str(tmp_path)}) == tmp_path

@@ -296,3 +296,11 @@ def test_choice_of_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen("--execute", left=20) == "direct"
     assert chosen("--engine", "temporary") == "temporary"
     assert answering("--engine", "direct") == "direct"
+
+
+@pytest.mark.parametrize("workspace", ["", "~nobody-of-this-name/x", "a" * 5000])
+def test_a_workspace_that_cannot_be_one_is_one_line(workspace, run_flow) -> None:
+    done = run_flow("locks", "status", "--engine", "direct", "--workspace", workspace)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("Next: pass --workspace PATH of a checkout that holds docs/")

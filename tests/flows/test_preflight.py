@@ -272,3 +272,65 @@ def test_what_is_alone_runs_when_the_others_have_ended(flight, make_workspace) -
     assert flight(root).returncode == 0
     alone, other = (int(Path(out[name]).read_text()) for name in ("alone", "other"))
     assert alone > other
+
+
+def test_what_a_tool_says_about_no_file_of_the_workspace_is_no_place(
+    flight, make_workspace
+) -> None:
+    root = make_workspace()
+    (root / "a.py").write_text("")
+    (root.parent / "out.py").write_text("")
+    said = [
+        "n" * 5000 + ":1: a very long name", f"{root.parent}/out.py:1: absolute",
+        "../out.py:1: beside", "/etc/passwd:1: elsewhere", f"{root}/a.py:3:1: absolute and inside",
+    ]  # fmt: skip
+    table = python("tool", f"print(*{said!r}, sep='\\n'); raise SystemExit(1)")
+    put(root, "preflight.toml", manifest(table))
+    done = flight(root)
+    assert done.returncode == 1, done.stderr
+    (found,) = done.report["findings"]
+    assert (found["path"], found["line"]) == ("a.py", 3)
+
+
+def test_an_error_of_an_import_may_be_long_in_any_script(flight, project) -> None:
+    put(project, "toy/core.py", "raise RuntimeError('\U0001f600' * 600)\n")
+    done = flight(project, "--only", "imports")
+    assert (red(done), done.returncode) == ({"imports"}, 1), done.stderr
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 20_000, "x = " + "9" * 5_000])
+def test_a_project_file_that_no_parser_takes_is_a_finding(text, flight, project) -> None:
+    put(project, "pyproject.toml", text)
+    done = flight(project, "--only", "versions", "pins")
+    assert (red(done), done.returncode) == ({"versions", "pins"}, 1), done.stderr
+
+
+def test_a_pass_is_forgotten_although_the_run_is_cut_short(flight, project) -> None:
+    put(project.parent, "verdict", "0")
+    code = f"raise SystemExit(int(open({str(project.parent / 'verdict')!r}).read()))"
+    slow = f"import time; time.sleep(600 * int(open({str(project.parent / 'verdict')!r}).read()))"
+    flaky = python("flaky", code, inputs=["docs/*"])
+    add_check(project, flaky + python("slow", slow, timeout=900, alone=True))
+    flight(project, "--changed")
+    put(project.parent, "verdict", "1")
+    done = flight(project, "--only", "flaky", "slow", "--max-seconds", "4")
+    assert (done.returncode, statuses(done)) == (3, {"flaky": "failed"})
+    put(project.parent, "verdict", "0")
+    assert cached(flight(project, "--changed", "--only", "flaky")) == set()
+
+
+def test_no_name_and_no_tool_drives_the_terminal(run_flow, make_workspace) -> None:
+    root = make_workspace()
+    (root / "\x1b]0;title\x07.py").write_text("def f(:\n")
+    put(root, "README.md", "x")
+    (root / "\x1b[2J.md").mkdir()
+    says = python("says", "print('\\x1b[2J'); raise SystemExit(1)", stream=True)
+    put(root, "preflight.toml", manifest(check("syntax", inputs=["**/*.py"]), says))
+    words = ("--engine", "direct", "--workspace", root)
+    done = run_flow("preflight", *words)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "says | \\x1b[2J" in done.stderr
+    backlog = run_flow("preflight", "backlog", root / "\x1b[2J.md", *words)
+    assert backlog.returncode == 4
+    assert "\x1b" not in backlog.stdout + backlog.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from flows.command import FORMATS
 from tests.support import session
 from tests.support.preflight import (
     all_gone,
@@ -31,7 +33,9 @@ def test_a_hanging_check_is_ended_with_all_that_it_started(flight, make_workspac
     assert all_gone([int(pid) for pid in out.read_text().split()])
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
 def test_a_signal_ends_every_check(how, code, make_workspace) -> None:
     root = make_workspace()
     table, out = family(root, timeout=600)
@@ -68,3 +72,22 @@ def test_no_secret_of_the_environment_is_shown(run_flow, make_workspace) -> None
     assert "hunter2" not in done.stdout + done.stderr
     assert "password ***" in done.stdout
     assert os.environ.get("APP_PASSWORD") is None
+
+
+SECRETS = {"text": "p&1<2\"x%y,z:q'w", "cut": "S" * 30}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_format_spells_a_secret_in_its_own_way(form, run_flow, make_workspace) -> None:
+    leak = "import os; print('x' * 195 + os.environ['CUT_TOKEN'], os.environ['APP_PASSWORD'])"
+    root = make_workspace(
+        {"preflight.toml": manifest(python("leak", f"{leak}; raise SystemExit(1)"))}
+    )
+    words = ("--engine", "direct", "--workspace", root, "--format", form)
+    env = {"APP_PASSWORD": SECRETS["text"], "CUT_TOKEN": SECRETS["cut"]}
+    done = run_flow("preflight", *words, env=env)
+    assert done.returncode == 1
+    said = html.unescape(done.stdout.replace("\\", "").replace("%25", "%")) + done.stderr
+    assert "***" in said
+    assert "p&1" not in said
+    assert "SSS" not in said

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 
 import pytest
 
 from autopack.io.storage_snapshots import STORE
 from autopack.state_files import AUDIT, HEALTH, PHASES
+from flows.status import status as flow
+from tasks.engine import plain
 from tests.autopack.sot.counted import true_files
 from tests.support.link_checks import everything
 from tests.support.phase_runs import lay_out
@@ -152,3 +155,30 @@ def test_looks_that_are_kept_are_drawn(make_workspace, status) -> None:
     assert not re.search(r"""(?:src|href)=["']https?:""", page.stdout)
     lines = [json.loads(line) for line in (root / HEALTH).read_text().splitlines()]
     assert lines[0]["numbers"]["drifts"] == 0
+
+
+@pytest.mark.parametrize("step", [
+    "status_disk.look", "status_kept.storage", "status_kept.phase", "status_prefect.ask_prefect",
+    "status.recall",
+])  # fmt: skip
+def test_a_step_with_a_bug_does_not_hide_the_others(step, make_workspace, monkeypatch) -> None:
+    def broken(_looking) -> None:
+        raise OverflowError("timestamp out of range")
+
+    monkeypatch.setattr(f"tasks.{step}", broken)
+    report = plain(flow)(str(make_workspace(true_files())))
+    assert report.exit_code == 1
+    (line,) = [part for part in report.extra["parts"] if "out of range" in part["words"]]
+    assert line["state"] == "unknown"
+    assert len(report.extra["parts"]) > len(PARTS) - 1
+
+
+def test_a_look_that_is_cut_short_shows_what_it_knows(make_workspace, status) -> None:
+    root = make_workspace(true_files())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u:pw@127.0.0.1:{silent.getsockname()[1]}/x"
+        done = status(root, "--execute", "--max-seconds", "6", "--database-url", url)
+    assert done.returncode == 3
+    assert states(done)["counts"] == "good"
+    assert states(done)["index"] == "unknown"
+    assert not (root / HEALTH).exists()

@@ -95,3 +95,12 @@ def test_as_many_run_at_once_as_there_are_processors(ready) -> None:
     names = [f"c{n}" for n in range(4 * workers())]
     run(ready([check(name) for name in names], dict.fromkeys(names, counted)))
     assert most[0] <= workers()
+
+
+def test_a_built_in_check_that_is_given_up_keeps_no_pass(ready, monkeypatch) -> None:
+    monkeypatch.setattr(steps, "STUCK_S", 0.1)
+    preflight = ready([check("stuck", timeout=0.1)], {"stuck": lambda _ground: time.sleep(1) or []})
+    preflight.passed["stuck"] = "key"
+    assert run(preflight) == [("stuck", "timeout")]
+    time.sleep(1.5)  # it ends well, and too late
+    assert preflight.passed == {}

@@ -98,13 +98,14 @@ def test_a_report_that_cannot_be_read_is_one_line(looking) -> None:
 
 @contextmanager
 def server(answers: dict[str, Any], status: int = 200) -> Iterator[str]:
-    """Serve these answers by path; every other path is a string of JSON."""
+    """Serve these answers by path, or what they make of a question; the rest is "lies"."""
 
     class Handler(Quiet):
         def _answer(self) -> None:
-            self.body()
+            asked = self.body()
             path = self.path.removeprefix("/api")
-            data = json.dumps(answers.get(path, "lies")).encode()
+            answer = answers.get(path, "lies")
+            data = json.dumps(answer(json.loads(asked)) if callable(answer) else answer).encode()
             self.send_response(200 if path == "/health" else status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -160,3 +161,36 @@ def test_runs_that_no_worker_takes_are_not_in_order(looking, monkeypatch) -> Non
     assert part.state == "look"
     assert "nobody takes the runs of tidy/nightly" in part.words
     assert part.command == "make serve"
+
+
+def test_the_last_run_of_a_flow_that_runs_seldom_is_known(looking, monkeypatch) -> None:
+    often = [{"flow_id": "f", "state_type": "COMPLETED"}] * 500
+    runs = [*often, {"flow_id": "w", "state_type": "FAILED"}]
+
+    def newest(asked: dict[str, Any]) -> list[dict[str, Any]]:
+        wanted = asked.get("flows", {}).get("id", {}).get("any_", ["f", "w"])
+        ended = "COMPLETED" in asked["flow_runs"]["state"]["type"]["any_"]
+        return [run for run in runs if ended and run["flow_id"] in wanted][: asked["limit"]]
+
+    flows = [
+        {"id": "f", "name": "sot-sync"},
+        {"id": "w", "name": "weekly"},
+        {"id": "n", "name": "new"},
+    ]
+    answers = {**ALIVE, "/flows/filter": flows, "/flow_runs/filter": newest,
+               "/deployments/filter": []}  # fmt: skip
+    with server(answers) as url:
+        part = schedules(looking, url, monkeypatch)
+    assert part.state == "look"
+    assert "the last run of weekly failed" in part.words
+    assert [flow for flow, *_ in looking.runs] == ["sot-sync", "weekly"]
+
+
+def test_a_step_of_the_look_with_a_bug_is_one_line(looking) -> None:
+    with status.as_a_line(looking, "storage"):
+        raise OverflowError("timestamp out of range")
+    part = looking.parts[-1]
+    assert (part.name, part.state) == ("storage", "unknown")
+    assert "timestamp out of range" in part.words
+    with pytest.raises(DeadlineExceeded), status.as_a_line(looking, "storage"):
+        raise DeadlineExceeded("over")

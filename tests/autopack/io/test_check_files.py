@@ -113,15 +113,33 @@ def test_caches_of_tools_are_the_user_s(monkeypatch, tmp_path) -> None:
     assert env["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
+def test_a_relative_cache_folder_is_the_same_for_tools_that_start_elsewhere(
+    monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUTOPACK_CACHE_DIR", "cache")
+    env = environment({}, tmp_path / "workspace", "ruff")
+    assert env["RUFF_CACHE_DIR"] == str(tmp_path / "cache" / "ruff")
+
+
 def test_what_passed_is_kept(tmp_path) -> None:
     assert check_cache.load(tmp_path) == {}
-    path = check_cache.store(tmp_path, {"a": "1"})
+    path = check_cache.store(tmp_path, {"a": "1"}, {})
     assert check_cache.load(tmp_path) == {"a": "1"}
     assert [left.name for left in path.parent.glob("preflight-*.tmp")] == []
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"passed": {"a": "1"}}', b'{"passed": 3}'])
 def test_a_damaged_cache_is_as_good_as_none(data, tmp_path) -> None:
-    path = check_cache.store(tmp_path, {"a": "1"})
+    path = check_cache.store(tmp_path, {"a": "1"}, {})
     path.write_bytes(data)
     assert check_cache.load(tmp_path) == {}
+
+
+def test_two_runs_keep_and_forget_each_for_itself(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("AUTOPACK_CACHE_DIR", str(tmp_path / "cache"))
+    before = {"old": "1", "flaky": "1"}
+    check_cache.store(tmp_path, before, {})
+    check_cache.store(tmp_path, {"old": "1", "first": "2"}, before)  # flaky failed there
+    check_cache.store(tmp_path, {**before, "second": "3"}, before)
+    assert check_cache.load(tmp_path) == {"old": "1", "first": "2", "second": "3"}

@@ -72,3 +72,34 @@ def test_an_import_that_works_by_the_order_alone_is_found_apart(smoke) -> None:
     order = {"first": "import sys\nsys.seen = True\n", "second": "import sys\nassert sys.seen\n"}
     assert smoke(False, **order) == {}
     assert smoke(True, **order).keys() == {"second"}
+
+
+WRITES = {
+    "moved": "os.replace(OUTSIDE, HERE + '/moved')",
+    "linked": "os.symlink(OUTSIDE, HERE + '/linked')",
+    "doubled": "os.link(OUTSIDE, HERE + '/doubled')",
+    "touched": "os.utime(HERE + '/good.py', (1, 1))",
+    "opened": "os.chmod(HERE + '/good.py', 0o600)",
+    "database": "import sqlite3; sqlite3.connect(HERE + '/made.db').execute('create table a(b)')",
+}
+READS = {
+    "memory": "import sqlite3; sqlite3.connect(':memory:').execute('create table a(b)')",
+    "outside": "os.replace(OUTSIDE, OUTSIDE + '.moved'); os.rename(OUTSIDE + '.moved', OUTSIDE)",
+}
+
+
+def test_every_way_to_change_the_tree_is_refused(smoke, tmp_path, tmp_path_factory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "file"
+    outside.write_text("x")
+    head = f"import os\nOUTSIDE = {str(outside)!r}\nHERE = os.path.dirname(__file__)\n"
+    modules = {name: f"{head}{code}\n" for name, code in {**READS, **WRITES}.items()}
+    told = smoke(False, good="", **modules)
+    assert told.keys() == WRITES.keys()
+    assert all("must not write" in t["error"] for t in told.values())
+    assert {path.name for path in tmp_path.iterdir()} == {f"{n}.py" for n in ("good", *modules)}
+    assert outside.read_text() == "x"
+
+
+def test_code_that_no_parser_has_room_for_is_told_and_the_rest_goes_on(smoke) -> None:
+    told = smoke(True, deep=f"x = {'-' * 100_000}1\n", good="", also="", fails="import no_such\n")
+    assert told.keys() == {"deep", "fails"}

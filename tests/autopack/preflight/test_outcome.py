@@ -18,7 +18,9 @@ TOOL = Check("tool", ("tool", "x"))
 
 
 def ended(check: Check, code: int, *lines: str) -> Outcome:
-    return outcome_of_command(check, code, lines, 0.1, lambda name: name.startswith("src/"))
+    return outcome_of_command(
+        check, code, lines, 0.1, lambda name: name if name.startswith("src/") else ""
+    )
 
 
 def test_a_pass_says_its_last_line() -> None:
@@ -77,6 +79,6 @@ def test_a_late_check_is_a_finding() -> None:
 
 def test_control_characters_of_a_tool_reach_no_terminal() -> None:
     said = ["\x1b]0;title\x07\x00bad\x08\x9b31m\tthing"]
-    done = outcome_of_command(Check("x", ("x",)), 1, said, 0.0, lambda _: False)
+    done = outcome_of_command(Check("x", ("x",)), 1, said, 0.0, lambda _: "")
     assert done.output == ("]0;titlebad31m\tthing",)
     assert "\x1b" not in done.first

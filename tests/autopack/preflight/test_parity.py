@@ -15,6 +15,12 @@ check: tool ## Check
 
 test:
 \t$(PY) -m pytest
+
+types-too: just-types
+\techo
+
+just-types:
+\tmypy .
 """
 SCRIPT = "#!/bin/bash\nset -e\napt-get install -y make git\nmake check\n"
 GATE = "python -m flows.preflight --tier ci"
@@ -52,14 +58,25 @@ def test_the_gate_is_found_through_scripts_and_make(run) -> None:
     "run",
     ["python -m pytest -q", "pytest", "uv run pytest", "poetry run mypy .",
      "coverage run -m pytest", "uvx black --check . && mypy",
-     "python scripts/check_links.py", "make test", "python -m flows.doc_links"],
+     "python scripts/check_links.py", "make test", "python -m flows.doc_links",
+     "bash -c pytest", "sh -euc 'cd x && pytest -q'", "timeout -k 5 300 pytest", "sudo mypy .",
+     "if pytest; then echo; fi", "make types-too"],
 )  # fmt: skip
 def test_what_runs_in_ci_alone_is_found(run) -> None:
     assert told(GATE, run)[0].startswith("ci_only ")
 
 
 def test_what_the_manifest_has_too_may_run_again() -> None:
-    assert told(GATE, "ruff check", "echo pytest", "git diff --exit-code") == []
+    assert (
+        told(
+            GATE,
+            "ruff check",
+            "bash -c 'ruff check && echo'",
+            "echo pytest",
+            "git diff --exit-code",
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +103,8 @@ def test_a_check_beside_the_gate_in_make_is_found() -> None:
 @pytest.mark.parametrize(
     "text",
     ["a: [", "\ton: x", "- a\n", "words", "on: push\njobs: [a]\n", "on: push\njobs: {a: }\n",
-     "on: 3\njobs: {a: {steps: {b: c}}}\n", "on: push\njobs: {a: {steps: [b, {run: ''}]}}\n"],
+     "on: 3\njobs: {a: {steps: {b: c}}}\n", "on: push\njobs: {a: {steps: [b, {run: ''}]}}\n",
+     "on: [push, {a: b}]\n"],
 )  # fmt: skip
 def test_a_workflow_of_another_shape_is_a_finding_and_no_crash(text) -> None:
     found = check_parity({"ci.yml": text}, {}.get, CHECKS)

@@ -135,3 +135,13 @@ def test_a_file_that_is_named_and_not_there_is_told() -> None:
     assert found == [
         ("unreadable", "requirements/runtime.txt", 1, "requirements/gone.txt is not there")
     ]
+
+
+def test_a_marker_that_cannot_be_asked_is_told_where_it_stands() -> None:
+    odd = "; sys_platform ~= 'linux'"
+    ((code, path, line, words),) = told(RUNTIME + f"odd==1 {odd}\n")
+    assert (code, path, line) == ("unreadable", "requirements/runtime.txt", 9)
+    assert "~=" in words
+    project = {"project": {"dependencies": [f"odd{odd}"]}}
+    (found,) = check_pins(project, TEXT, {"requirements/runtime.txt": RUNTIME})
+    assert (found.code, found.path) == ("unreadable", "pyproject.toml")

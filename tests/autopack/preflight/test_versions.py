@@ -74,3 +74,7 @@ def test_other_packages_may_have_other_versions() -> None:
 def test_without_a_version_there_is_nothing_to_compare() -> None:
     assert check_versions({"project": {"dynamic": ["version"]}}, {}) is None
     assert check_versions({}, {}) is None
+
+
+def test_a_page_of_empty_lines_takes_no_longer_than_another() -> None:
+    assert told(readme="\n" * 200_000 + "* **Version**: 1.3.0\n") == [("README.md", 200_001)]
