@@ -124,3 +124,13 @@ def test_a_run_ends_as_its_command_did(code, run):
 def test_what_the_command_leaves_to_its_parent_is_no_daemon(run, root):
     """A child that ended before the command is nobody's leftover."""
     assert codes(run("import os\nfor _ in range(50):\n if not os.fork(): os._exit(0)")) == []
+
+
+def test_a_command_whose_reader_left_ends_as_it_would_anywhere(run, root):
+    code = (
+        "set -o pipefail; yes | head -1 >src/app/y; echo $? >src/app/n;"
+        "grep SigIgn /proc/self/status >src/app/s"
+    )
+    assert run(["bash", "-c", code]).returncode == 0
+    assert int((root / "src/app/n").read_text()) == 128 + signal.SIGPIPE
+    assert int((root / "src/app/s").read_text().split()[1], 16) == 0
