@@ -105,10 +105,10 @@ class _Walk:
             for entry in entries:
                 below = f"{folder}/{entry.name}" if folder else entry.name
                 path = above + below
-                if path in STATE or path.startswith(_OTHERS):
-                    continue
                 with suppress(FileNotFoundError):  # it went while we looked
                     found = entry.stat(follow_symlinks=False)
+                    if _of_others(path, found.st_mode):
+                        continue
                     self.items[path] = self._item(descriptor, entry.name, path, found)
                     if stat.S_ISDIR(found.st_mode) and not _objects(path):
                         inner.append(below)
@@ -144,6 +144,12 @@ class _Walk:
         except PermissionError:
             self.unread.append(path)
             return UNREADABLE
+
+
+def _of_others(path: str, mode: int) -> bool:
+    """Return whether others may change a name meanwhile; a link in its place is nobody's."""
+    is_file = path in (AUDIT_FILE, AUDIT_HEADS)
+    return path in (*STATE, *_OTHERS) and (stat.S_ISREG if is_file else stat.S_ISDIR)(mode)
 
 
 def _owner(found: os.stat_result) -> str:

@@ -232,3 +232,20 @@ def test_a_folder_that_nobody_can_enter_is_a_violation(phase, root, begun):
     hidden.chmod(0o755)
     assert done.returncode == 1, done.stdout + done.stderr
     assert ("src/app/hidden", "PS716") in told(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("name", [".locks", "_index", "reports"])
+def test_a_link_in_place_of_the_projects_state_is_a_violation(phase, root, begun, name):
+    """Whatever runs next would write where it leads."""
+    state = root / ".autonomous_runs" / name
+    state.mkdir(exist_ok=True)
+    state.rename(root.parent / "moved")
+    state.symlink_to(root.parent / "moved")
+    done = phase("end")
+    assert done.returncode == 1, done.stdout
+    assert (f".autonomous_runs/{name}", "PS705") in told(done.report)
+
+
+def test_a_name_that_begins_like_anothers_is_watched(phase, root, begun):
+    (root / ".git/worktrees-too").mkdir()
+    assert (".git/worktrees-too", "PS711") in told(phase("end").report)
