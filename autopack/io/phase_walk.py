@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import time
@@ -18,6 +19,7 @@ from autopack.io.fingerprint import NotPlain, digest_of, open_plain
 from autopack.io.git import run_git
 from autopack.io.git_state import git_folders, refs_of
 from autopack.phases.census import GIT, UNREADABLE, Census, Item, in_git
+from autopack.phases.paths import fold
 from autopack.state_files import AUDIT_HEADS
 
 STATE = (
@@ -36,6 +38,11 @@ _KINDS = {
 _NOTHING = Census(0, 0, {})
 _OTHERS = (f"{GIT}/worktrees", f"{GIT}/common/worktrees")
 """Other worktrees of the same repository: somebody else works there."""
+_OBJECTS = re.compile(
+    r"/objects/((?:[0-9a-f]{2}|pack|tmp_objdir-[^/]+)(?:/.*)?"
+    r"|info/(?!(?:http-)?alternates$).+|maintenance\.lock)$"
+)
+"""What a folder of objects has in it: loose ones, packs, and lists of them."""
 
 
 def take_census(root: Path, deadline: Deadline, known: Census | None = None) -> Census:
@@ -159,10 +166,15 @@ def _owner(found: os.stat_result) -> str:
 def _objects(path: str) -> bool:
     """Return whether a name is about git's objects, which say themselves what they are.
 
-    Where git looks for more of them is another matter.
+    Where git looks for more of them is another matter, and so is what only lies in a folder of
+    that name: a submodule, or a repository, may be called `objects`.
     """
-    inside = path.partition("/objects/")[2]
-    return bool(inside) and in_git(path) and not inside.endswith(("info", "alternates"))
+    if not in_git(path):
+        return False
+    names = fold(path).split("/")
+    inside = "/".join(names[names.index(GIT) + 1 :])
+    found = _OBJECTS.search(f"/{inside}")
+    return found is not None and GIT not in found[1].split("/")
 
 
 def _told(path: str, item: Item) -> bool:

@@ -249,3 +249,50 @@ def test_a_link_in_place_of_the_projects_state_is_a_violation(phase, root, begun
 def test_a_name_that_begins_like_anothers_is_watched(phase, root, begun):
     (root / ".git/worktrees-too").mkdir()
     assert (".git/worktrees-too", "PS711") in told(phase("end").report)
+
+
+def _repository_among_objects(root):
+    git(root, "init", "-q", str(root / "src/app/objects/vendor"))
+
+
+def _repository_called_objects(root):
+    git(root, "init", "-q", str(root / "src/app/objects"))
+
+
+def _link_among_objects(root):
+    (root / "src/app/objects").mkdir()
+    (root / "src/app/objects/.git").write_text("gitdir: /elsewhere\n")
+
+
+@pytest.mark.parametrize(
+    ("do", "path"),
+    [
+        (_repository_among_objects, "src/app/objects/vendor/.git"),
+        (_repository_called_objects, "src/app/objects/.git"),
+        (_link_among_objects, "src/app/objects/.git"),
+    ],
+)
+def test_a_repository_in_a_folder_called_objects_is_a_violation(phase, root, begun, do, path):
+    do(root)
+    done = phase("end")
+    assert done.returncode == 1, done.stdout
+    assert (path, "PS714") in told(done.report)
+
+
+def test_the_hook_of_a_submodule_called_objects_is_watched(phase, root):
+    for name in (".git/modules/objects", "src/app/objects/.git"):
+        (root / name / "hooks").mkdir(parents=True)
+        (root / name / "objects/pack").mkdir(parents=True)
+        (root / name / "HEAD").write_text("ref: refs/heads/main\n")
+    assert phase("begin").returncode == 0
+    for name in (".git/modules/objects", "src/app/objects/.git"):
+        (root / name / "hooks/post-checkout").write_text("#!/bin/sh\n")
+        (root / name / "objects/pack/pack-1.pack").write_text("what git says itself")
+    found = told(phase("end").report)
+    assert found == {(".git/modules/objects/hooks/post-checkout", "PS711"),
+                     ("src/app/objects/.git/hooks/post-checkout", "PS711")}  # fmt: skip
+
+
+def test_where_git_looks_for_more_objects_is_watched(phase, root, begun):
+    (root / ".git/objects/info/alternates").write_text("/elsewhere\n")
+    assert told(phase("end").report) == {(".git/objects/info/alternates", "PS711")}
