@@ -13,6 +13,7 @@ import pytest
 from tests.support.phase_runs import lay_out
 from tests.support.redirects import git
 from tests.support.session import REPOSITORY, clean_environment
+from tests.support.storage_trees import bury
 
 
 @pytest.fixture
@@ -129,14 +130,7 @@ def test_the_list_says_of_each_file_what_is_kept(phase, root, begun):
 
 
 def test_a_very_long_path_is_quarantined_too(phase, root, begun):
-    deep = os.open(root, os.O_RDONLY)
-    for _ in range(40):
-        os.mkdir("d" * 200, dir_fd=deep)
-        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=deep)
-        os.close(deep)
-        deep = inner
-    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=deep))
-    os.close(deep)
+    bury(root, ["d" * 200] * 40, "f")
     (root / "new.txt").write_text("n")
     done = phase("end", "--execute")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -296,3 +290,26 @@ def test_the_hook_of_a_submodule_called_objects_is_watched(phase, root):
 def test_where_git_looks_for_more_objects_is_watched(phase, root, begun):
     (root / ".git/objects/info/alternates").write_text("/elsewhere\n")
     assert told(phase("end").report) == {(".git/objects/info/alternates", "PS711")}
+
+
+def test_no_two_copies_in_quarantine_take_one_name(phase, root, begun):
+    names = (".git/hooks/pre-push", "dot-git/hooks/pre-push", "dot-git_/hooks/pre-push",
+             ".GIT/hooks/pre-push", "src/dot-git")  # fmt: skip
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout + done.stderr
+    copies = {(root / n).read_text() for n in done.report["writes"]["files"] if "/files/" in n}
+    assert copies == {*names} - {".GIT/hooks/pre-push"}, "what is in a new repository goes with it"
+
+
+def test_a_very_deep_path_is_quarantined_too(phase, root, begun):
+    bury(root, ["d"] * 1000, "f")
+    try:
+        (root / "new.txt").write_text("n")
+        done = phase("end", "--execute")
+    finally:
+        subprocess.run(["rm", "-rf", root / "d"], check=True)  # Python's own removal is not so deep
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert any(name.endswith("/new.txt") for name in done.report["writes"]["files"])
