@@ -35,6 +35,8 @@ _KINDS = {
     stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFIFO: "pipe",
     stat.S_IFSOCK: "socket",
 }  # fmt: skip
+ANSWERS_WITHIN_S = 60
+"""Longest time that git may need for its index."""
 _NOTHING = Census(0, 0, {})
 _OTHERS = (f"{GIT}/worktrees", f"{GIT}/common/worktrees")
 """Other worktrees of the same repository: somebody else works there."""
@@ -208,21 +210,28 @@ def _index(
     if known is not None and _would_wait(walk.items):
         return {"": "unreadable"}
     try:
-        done = run_git(root, deadline, "ls-files", "-vsz", limit_s=60, doing="reading git's index")
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unreachable(
-            f"git's index cannot be read: {getattr(error, 'strerror', '') or 'no answer in 60 s'}",
-            next_step="install git, or see: git status",
-            permanent=True,
-        ) from None
+        done = run_git(
+            root,
+            deadline,
+            "ls-files",
+            "-vsz",
+            limit_s=ANSWERS_WITHIN_S,
+            doing="reading git's index",
+        )
+    except OSError as error:
+        raise _no_index(error.strerror or "git cannot be run", "install git") from None
+    except subprocess.TimeoutExpired:
+        if known is not None:
+            return {"": "unreadable"}
+        raise _no_index(f"no answer in {ANSWERS_WITHIN_S} s", "git status") from None
     if done.returncode:
         if known is not None:
             return {"": "unreadable"}
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Unreachable(
-            f"git's index cannot be read: {said[-1] if said else 'git failed'}",
-            next_step="git status",
-            permanent=True,
-        )
+        raise _no_index(said[-1] if said else "git failed", "git status")
     rows = (row.partition(b"\t") for row in done.stdout.split(b"\0") if row)
     return {os.fsdecode(path): head.decode() for head, _, path in rows}
+
+
+def _no_index(why: str, advice: str) -> Unreachable:
+    return Unreachable(f"git's index cannot be read: {why}", next_step=advice, permanent=True)

@@ -313,3 +313,51 @@ def test_a_very_deep_path_is_quarantined_too(phase, root, begun):
         subprocess.run(["rm", "-rf", root / "d"], check=True)  # Python's own removal is not so deep
     assert done.returncode == 1, done.stdout + done.stderr
     assert any(name.endswith("/new.txt") for name in done.report["writes"]["files"])
+
+
+def test_configuration_that_keeps_git_waiting_is_told_and_keeps_nothing(root, monkeypatch):
+    """It includes a pipe that nobody writes."""
+    from autopack.deadline import Deadline
+    from autopack.errors import Unreachable
+    from autopack.io import phase_contents, phase_walk
+    from autopack.io.phase_contents import Earlier, contents_of
+    from autopack.phases.census import changes
+
+    monkeypatch.setattr(phase_walk, "ANSWERS_WITHIN_S", 1)
+    within = Deadline.after(600)
+    then = phase_walk.take_census(root, within)
+    os.mkfifo(root.parent / "pipe")
+    with (root / ".git/config").open("a") as file:
+        file.write(f"[include]\n\tpath = {root.parent}/pipe\n")
+    now = phase_walk.take_census(root, within, then)
+    assert [change.path for change in changes(then, now)] == [".git/config"]
+    assert now.index == {"": "unreadable"}
+    with pytest.raises(Unreachable, match="no answer"):
+        phase_walk.take_census(root, within)
+    monkeypatch.setattr(phase_contents, "ANSWERS_WITHIN_S", 1)
+    asked = []
+    ask = phase_contents.run_git
+    monkeypatch.setattr(phase_contents, "run_git", lambda *w, **m: asked.append(w) or ask(*w, **m))
+    earlier = Earlier(root, contents_of(root, (), within), "0" * 40, within)
+    items = {path: item for path, item in then.items.items() if path.startswith("src/other/")}
+    assert {earlier.content(path, item) for path, item in items.items()} == {None}
+    assert (len(items), len(asked)) == (2, 1), "it is asked once"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[]", b'{"census": {"items": []}}', b'"x"'])
+def test_a_snapshot_of_another_form_is_refused(body, phase, root, begun):
+    """Its own digest fits; what it holds was never written by a run."""
+    from hashlib import sha256
+
+    path = next((root / ".autonomous_runs/phases").glob("*.json"))
+    if b"items" in body:
+        value = json.loads(path.read_bytes())["snapshot"]
+        value["census"]["items"] = []
+        body = json.dumps(value).encode()
+    head = path.read_bytes().partition(b'"sha256":"')
+    path.write_bytes(
+        head[0] + head[1] + sha256(body).hexdigest().encode() + b'","snapshot":' + body + b"}\n"
+    )
+    done = phase("end")
+    assert done.returncode == 6, done.stdout
+    assert "cannot be trusted" in done.report["message"]
