@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Literal
 from autopack.errors import Refused, Unreachable, UsageError
 from autopack.io import landlock, warden
 from autopack.io.beneath import drop_empty, look, missing_folders, opened, opened_root, split
+from autopack.io.private import private_folder
 from autopack.phases.confinement import Grants
 
 Sandbox = Literal["landlock", "bubblewrap", "none"]
@@ -130,11 +130,10 @@ def confinement(
     if sandbox == "none":
         granted = Grants((), (), (), (), granted.looser, granted.closed)
     with (
-        tempfile.TemporaryDirectory(prefix="autopack-phase-") as private,
+        private_folder("autopack-phase-") as private,
         _made(root, granted) as take_away,
     ):
-        real = os.path.realpath(private)
-        yield Confinement(sandbox, root, granted, tuple(elsewhere), real, take_away)
+        yield Confinement(sandbox, root, granted, tuple(elsewhere), private, take_away)
 
 
 @contextmanager

@@ -134,3 +134,15 @@ def test_a_command_whose_reader_left_ends_as_it_would_anywhere(run, root):
     assert run(["bash", "-c", code]).returncode == 0
     assert int((root / "src/app/n").read_text()) == 128 + signal.SIGPIPE
     assert int((root / "src/app/s").read_text().split()[1], 16) == 0
+
+
+def test_a_phase_cannot_keep_its_end_away_by_what_it_leaves_in_tmpdir(run, root):
+    code = (
+        "import os; at = os.open(os.environ['TMPDIR'], 0)\n"
+        "for _ in range(1100):\n os.mkdir('d', dir_fd=at); at = os.open('d', 0, dir_fd=at)\n"
+        " if at > 3: os.dup2(at, 3); os.close(at); at = 3\n"
+        "open('src/app/n.py', 'w')"
+    )
+    done = run(code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.report["phase"]["changed"] == ["src/app/n.py"]
