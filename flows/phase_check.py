@@ -126,14 +126,16 @@ def phase_check_begin(
     """Begin a phase: keep what there is, so that `end` finds everything that the phase changed.
 
     Every name in the workspace counts, also what git does not track or ignores, and git's own
-    state. One phase at a time is open in a workspace.
+    state. One phase at a time is open in a workspace. A phase that may write everything can begin
+    itself anew: keep the digest that is told here where it cannot write, for `end --digest`.
 
     Args:
         spec: The phase spec, or the plan that has it.
         phase: The phase's name, where the plan has several.
         workspace: The checkout that the phase works in.
         policy: A policy file in place of config/phase_policy.yaml.
-        again: Begin anew; the open snapshot of this phase is put aside.
+        again: Begin anew from what is there now; the open snapshot of this phase is put aside, and
+            what was changed since it was taken is not compared.
         execute: Changes nothing here: the snapshot is what this command is for, so it is kept in
             .autonomous_runs/phases/ either way.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.
@@ -152,6 +154,7 @@ def phase_check_begin(
         with report.step("begin"):
             digest = phase_runs.begin(run)
     describe_begin(report, run, digest)
+    report.findings += run.findings
     return report.settle()
 
 
@@ -175,7 +178,8 @@ def phase_check_end(
         phase: The phase's name, where the plan has several.
         workspace: The checkout that the phase worked in.
         policy: A policy file in place of config/phase_policy.yaml.
-        digest: The snapshot's digest as `begin` told it, kept where the phase cannot write.
+        digest: The snapshot's digest as `begin` told it, kept where the phase cannot write; a phase
+            that was begun anew meanwhile is refused. Without it that is a warning.
         strict: Warnings make the exit code 1 too.
         execute: Close a clean phase; of violations, keep a patch, copies and a list in quarantine.
             What the phase did stays as it is.
@@ -234,7 +238,8 @@ def phase_check_run(
         phase: The phase's name, where the plan has several.
         workspace: The checkout that the phase works in; the command starts there.
         policy: A policy file in place of config/phase_policy.yaml.
-        again: Begin anew; the open snapshot of this phase is put aside.
+        again: Begin anew from what is there now; the open snapshot of this phase is put aside, and
+            what was changed since it was taken is not compared.
         require_sandbox: Refuse to run where neither Landlock nor bubblewrap is there.
         writable: Folders outside the workspace that the command may write to as well.
         strict: Warnings make the exit code 1 too.

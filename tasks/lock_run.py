@@ -59,12 +59,17 @@ def run(
         raise Unreachable(
             f"{command[0]}: {error.strerror}", next_step="check the command after --"
         ) from None
-    margin = min(ENDS_WITHIN_S, deadline.max_seconds / 10)
+    margin = margin_s(deadline)
     try:
         return _watch(child, held, deadline, margin)
     except BaseException:
         _end(child, held, margin, start.alone)
         raise
+
+
+def margin_s(deadline: Deadline) -> float:
+    """Return how many seconds before its deadline a command is told to end."""
+    return min(ENDS_WITHIN_S, deadline.max_seconds / 10)
 
 
 def _watch(child: subprocess.Popen[bytes], held: Held, deadline: Deadline, margin: float) -> int:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MARK = "AUTOPACK_PHASE"
 """Names the run in the environment of its command, and of all that this starts."""
+KIND = 0.7
+"""The part of the time to end in which nothing is killed yet; the rest is for the killing."""
 
 
 def sandbox_for(run: PhaseRun, require: bool) -> Sandbox:
@@ -141,20 +143,27 @@ def _bounded(
     told = {MARK: run.snapshot.run, **made.environment, **more}
     most = max(seconds / 0.9, seconds) if seconds < 45 else seconds + lock_run.ENDS_WITHIN_S
     own = Deadline.after(min(most, run.deadline.remaining()))
-    mark = f"{MARK}={run.snapshot.run}".encode()
+    left: list[int] = []
     try:
-        with launcher(made, command) as (words, descriptors):
-            start = lock_run.Start(run.root, told, tuple(descriptors), alone=True)
-            return lock_run.run(words, run.held, own, start)
+        with launcher(made, command, KIND * lock_run.margin_s(own)) as launch:
+            left = launch.left
+            start = lock_run.Start(run.root, told, launch.descriptors, alone=True)
+            return lock_run.run(launch.words, run.held, own, start)
     except DeadlineExceeded:
         if own.max_seconds < most:
             raise
         return None
     finally:
-        wait_s = min(lock_run.ENDS_WITHIN_S, run.deadline.remaining() / 4)
-        if left := lock_run.end_heirs(run.held, mark, wait_s):
-            pids = ", ".join(map(str, left))
-            _add(run, "PS725", f"pid {pids} outlived {command[0]} and was ended")
+        _tell_left(run, command, left)
+
+
+def _tell_left(run: PhaseRun, command: Sequence[str], left: list[int]) -> None:
+    """Say what outlived a command; what bears the run's mark is ended where no warden did."""
+    wait_s = min(lock_run.ENDS_WITHIN_S, run.deadline.remaining() / 4)
+    mark = f"{MARK}={run.snapshot.run}".encode()
+    if pids := sorted({*left, *lock_run.end_heirs(run.held, mark, wait_s)}):
+        words = ", ".join(map(str, pids))
+        _add(run, "PS725", f"pid {words} outlived {command[0]} and was ended")
 
 
 def _how(code: int) -> str:

@@ -77,7 +77,7 @@ def check_free(run: PhaseRun, again: bool) -> None:
             f"phase {phase_of(name)} is open here since {name[:16]}; one at a time can be watched",
             next_step="end it, or work in a checkout of its own"
             if theirs
-            else f"{run.command('end', '--execute')}, or begin anew with --again",
+            else f"{run.command('end', '--execute')}, or begin from what is there now with --again",
         )
 
 
@@ -108,6 +108,7 @@ def begin(run: PhaseRun) -> str:
         by_hand = f"rm {FOLDER}/{left}{OPEN}"
         data = plain_bytes(run.root, f"{FOLDER}/{left}{OPEN}", by_hand)
         run.written.append(put_away(run.root, left, data, LEFT, run.fence))
+        _anew(run, f"snapshot {left} was put aside")
     digest, names = save(run.root, run.snapshot, run.contents, run.fence)
     run.written += names
     return digest
@@ -133,13 +134,39 @@ def find(run: PhaseRun, digest: str | None) -> None:
         raise tampered(names[1], "two snapshots of one phase are open", again)
     kept = load(run.root, names[0], again)
     run.snapshot = kept.snapshot
+    earlier = _left_before(run, names[0])
     if digest is not None and digest != kept.digest:
-        raise tampered(names[0], f"its digest is {kept.digest}", again)
+        since = ", and the phase was begun anew since" if digest in earlier.values() else ""
+        raise tampered(names[0], f"its digest is {kept.digest}{since}", again)
+    if digest is None and earlier:
+        _anew(run, f"--digest would tell; before it was {', '.join(earlier)}")
     _unchanged(run, again)
     name = contents_name(kept.run)
     run.contents = plain_bytes(run.root, name, again)
     if sha256(run.contents).hexdigest() != kept.snapshot.kept:
         raise tampered(name, "it is not as it was written", again)
+
+
+def _left_before(run: PhaseRun, name: str) -> dict[str, str]:
+    """Return the runs in a row that this phase began before one and did not end, with digests.
+
+    The audit chain tells, also of a snapshot that somebody took away.
+    """
+    from autopack.io.phase_store import begun, is_done
+
+    found: dict[str, str] = {}
+    for other, digest in begun(run.root):
+        if other == name:
+            break
+        if phase_of(other) == run.scope.phase:
+            found = {} if is_done(run.root, other) else {**found, other: digest}
+    return found
+
+
+def _anew(run: PhaseRun, words: str) -> None:
+    from autopack.phases.violations import Violation
+
+    run.findings.append(Violation("PS732", "", words).finding(run.scope.phase))
 
 
 def _unchanged(run: PhaseRun, again: str) -> None:

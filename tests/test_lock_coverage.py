@@ -71,6 +71,7 @@ MUTATORS = {
     "autopack/io/beneath.py": "folders of a move, under the fence of the mover",
     "autopack/io/broker.py": "a file of a phase, only while it is as it was read",
     "autopack/io/confine.py": "empty files that a scope names, under the lock of runs",
+    "autopack/io/private.py": "a private temporary folder",
     "autopack/io/phase_diff.py": "a private temporary folder",
     "autopack/io/copying.py": "names only its maker knows, and removals under the mover's fence",
     "autopack/io/no_replace.py": "under the fence of whoever moves, and never over anything",

@@ -15,7 +15,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +46,9 @@ class Writer:
         if self.spending:
             self.spending.take_bytes(self.path, len(data))
         left = memoryview(data)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        with _told(self.path):
+            while left:
+                left = left[os.write(self._descriptor, left) :]
         return len(data)
 
 
@@ -62,8 +63,9 @@ def open_for_write(
 ) -> Iterator[Writer]:
     """Give what takes a file's new bytes; when the block ends they replace the file as a whole.
 
-    Folders that are missing are made. If the block raises, the file is as it was. `spending` is
-    asked before the file takes its name, `fence` is held while it does.
+    Folders that are missing are made. If the block raises, the file is as it was, and what it
+    raised is the caller's. `spending` is asked before the file takes its name, `fence` is held
+    while it does.
 
     Raises:
         Refused: The path is not in the scope; a link, a second name, a folder, a pipe or a device
@@ -71,24 +73,27 @@ def open_for_write(
         Unreachable: The disk is full, or the folder may not be written.
     """
     with _place(root, path, scope) as (folder, name, top):
-        old, before = _before(folder, name, path)
-        made = f".autopack-{secrets.token_hex(8)}.tmp"
-        descriptor = os.open(made, _NEW, 0o600, dir_fd=folder)
+        with _told(path):
+            old, before = _before(folder, name, path)
+            made = f".autopack-{secrets.token_hex(8)}.tmp"
+            descriptor = os.open(made, _NEW, 0o600, dir_fd=folder)
         try:
             yield Writer(path, spending, descriptor)
-            lines = spending.check(path, old, _read(made, folder)) if spending else 0
-            os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777 if before else 0o644)
-            os.fsync(descriptor)
-            with fence():
+            with _told(path):
+                new = _read(made, folder) if spending else b""
+                os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777 if before else 0o644)
+                os.fsync(descriptor)
+            lines = spending.check(path, old, new) if spending else 0
+            with fence(), _told(path):
                 _unmoved(top, folder, name, path, before)
                 os.replace(made, name, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
             os.close(descriptor)
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # it has taken its name, or nobody can take it away
                 os.unlink(made, dir_fd=folder)
-        os.fsync(folder)
         if spending:
             spending.count(path, old, lines)
+        _sync(folder)
 
 
 def remove(
@@ -101,16 +106,22 @@ def remove(
 ) -> None:
     """Remove a file of a phase; raises what `open_for_write` raises, and if there is none."""
     with _place(root, path, scope, make=False) as (folder, name, top):
-        old, before = _before(folder, name, path)
+        with _told(path):
+            old, before = _before(folder, name, path)
         if before is None:
             raise Refused(f"{path} is not there", next_step="name a file that is")
         lines = spending.check(path, old, b"") if spending else 0
-        with fence():
+        with fence(), _told(path):
             _unmoved(top, folder, name, path, before)
             os.unlink(name, dir_fd=folder)
-        os.fsync(folder)
         if spending:
             spending.count(path, old, lines)
+        _sync(folder)
+
+
+def _sync(folder: int) -> None:
+    with contextlib.suppress(OSError):  # it is done; only the name may not be on disk yet
+        os.fsync(folder)
 
 
 @contextmanager
@@ -121,22 +132,36 @@ def _place(
     if code := scope.judge(path):
         raise _refused(path, code)
     parent, name = split(path)
-    with opened_root(root) as top:
-        try:
-            with opened(top, parent, make=make) as folder:
-                yield folder, name, top
-        except NotADirectoryError:
-            raise _refused(path, _why(top, parent)) from None
-        except FileNotFoundError:
-            raise Refused(
-                f"{path}: its folder is not there, or was taken away", next_step="run again"
-            ) from None
-        except OSError as error:
-            raise Unreachable(
-                f"{path}: {error.strerror}; it holds what it held before",
-                next_step="free disk space or fix the permissions, then run again",
-                permanent=True,
-            ) from error
+    with ExitStack() as held:
+        with _told(path):
+            top = held.enter_context(opened_root(root))
+            try:
+                folder = held.enter_context(opened(top, parent, make=make))
+            except NotADirectoryError:
+                raise _refused(path, _why(top, parent)) from None
+        yield folder, name, top
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Say in the project's own errors what the system answered; only around its own calls.
+
+    Raises:
+        Refused: The folder is not there.
+        Unreachable: The disk is full, or something may not be done.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise Refused(
+            f"{path}: its folder is not there, or was taken away", next_step="run again"
+        ) from None
+    except OSError as error:
+        raise Unreachable(
+            f"{path}: {error.strerror}; it holds what it held before",
+            next_step="free disk space or fix the permissions, then run again",
+            permanent=True,
+        ) from error
 
 
 def _why(top: int, parent: str) -> Code:

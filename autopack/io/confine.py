@@ -6,24 +6,26 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from autopack.errors import Refused, Unreachable, UsageError
-from autopack.io import landlock
+from autopack.io import landlock, warden
 from autopack.io.beneath import drop_empty, look, missing_folders, opened, opened_root, split
+from autopack.io.private import private_folder
 from autopack.phases.confinement import Grants
 
 Sandbox = Literal["landlock", "bubblewrap", "none"]
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
            "/dev/ptmx", "/dev/pts", "/dev/shm")  # fmt: skip # noqa: S108 - a device, not a name in it
 """What programs write to though it keeps nothing, and shared memory."""
+_PYTHON = (sys.executable, "-I", "-S")
 
 
 def best() -> Sandbox:
@@ -128,11 +130,10 @@ def confinement(
     if sandbox == "none":
         granted = Grants((), (), (), (), granted.looser, granted.closed)
     with (
-        tempfile.TemporaryDirectory(prefix="autopack-phase-") as private,
+        private_folder("autopack-phase-") as private,
         _made(root, granted) as take_away,
     ):
-        real = os.path.realpath(private)
-        yield Confinement(sandbox, root, granted, tuple(elsewhere), real, take_away)
+        yield Confinement(sandbox, root, granted, tuple(elsewhere), private, take_away)
 
 
 @contextmanager
@@ -177,31 +178,64 @@ def _take_away(top: int, made: Mapping[str, tuple[int, ...]]) -> None:
                 os.unlink(name, dir_fd=held)
 
 
+@dataclass
+class Launch:
+    """The words that start a command confined, the descriptors they need, and what outlived it.
+
+    `left` is known when the block has ended.
+    """
+
+    words: list[str]
+    descriptors: tuple[int, ...] = ()
+    left: list[int] = field(default_factory=list)
+
+
 @contextmanager
-def launcher(
-    confined: Confinement, command: Sequence[str]
-) -> Iterator[tuple[list[str], list[int]]]:
-    """Give the words that start a command confined, and the descriptors they need.
+def launcher(confined: Confinement, command: Sequence[str], grace_s: float) -> Iterator[Launch]:
+    """Give what starts a command confined, below a warden that ends all it leaves.
+
+    The warden is asked by SIGTERM to end the command; what has not ended within `grace_s` seconds
+    is killed. It does the same if this process ends.
 
     Raises:
         Unreachable: On the way out, if the command could not be started.
     """
-    given = os.memfd_create("autopack-grants") if hasattr(os, "memfd_create") else None
-    if given is None:
-        yield list(command), []
+    if not hasattr(os, "memfd_create"):
+        yield Launch(list(command))
         return
-    told, failure = os.pipe()
-    try:
+    with ExitStack() as opened_here:
+        given, told, failure = _channels(opened_here)
+        control, theirs = socket.socketpair()
+        opened_here.enter_context(control)
+        opened_here.enter_context(theirs)
         rules = confined.writable() if confined.sandbox == "landlock" else None
         os.write(given, json.dumps(rules).encode())
         os.lseek(given, 0, os.SEEK_SET)
-        start = [sys.executable, "-I", "-S", landlock.__file__, str(given), str(failure)]
-        yield [*start, *confined.wrapped(command)], [given, failure]
-        os.close(failure)
-        failure = -1
-        if words := os.read(told, 4096).decode(errors="replace"):
-            raise Unreachable(words, next_step="check the command", permanent=True)
-    finally:
-        for descriptor in (given, told, failure):
-            if descriptor >= 0:
-                os.close(descriptor)
+        words = [
+            *_PYTHON, warden.__file__, str(theirs.fileno()), f"{given},{failure}", f"{grace_s:g}",
+            *_PYTHON, landlock.__file__, str(given), str(failure), *confined.wrapped(command),
+        ]  # fmt: skip
+        launch = Launch(words, (theirs.fileno(), given, failure))
+        yield launch
+        theirs.close()
+        launch.left += _heard(control)
+        os.set_blocking(told, False)
+        with contextlib.suppress(BlockingIOError):  # nothing was said
+            if said := os.read(told, 4096).decode(errors="replace"):
+                raise Unreachable(said, next_step="check the command", permanent=True)
+
+
+def _channels(stack: ExitStack) -> tuple[int, int, int]:
+    """Return where a command's grants are written, and the two ends of what says why it failed."""
+    made = (os.memfd_create("autopack-grants"), *os.pipe())
+    for descriptor in made:
+        stack.callback(os.close, descriptor)
+    return made
+
+
+def _heard(control: socket.socket) -> list[int]:
+    """Return the pids that the warden told; it has ended, and so has said all."""
+    control.setblocking(False)
+    with contextlib.suppress(OSError, ValueError):
+        return [int(pid) for pid in json.loads(control.recv(1 << 16))]
+    return []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import sys
 from functools import cache
 
@@ -93,6 +94,8 @@ def _become(given: int, failure: int, command: list[str]) -> None:
             write = json.load(file)
         if write is not None:
             confine(write)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; nobody else does
+            signal.signal(number, signal.SIG_DFL)
         os.execvp(command[0], command)  # noqa: S606 - the user's own command
     except OSError as error:
         os.write(failure, f"{error.filename or command[0]}: {error.strerror}".encode())

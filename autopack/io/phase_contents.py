@@ -24,6 +24,8 @@ MOST = 512 << 20
 """Bytes of earlier contents of one phase; what comes after is left out."""
 CARRIED = 256 << 20
 """Bytes that are in memory at once when changes are shown; what comes after is left out."""
+ANSWERS_WITHIN_S = 20
+"""Longest time that git may need for one file."""
 NOTHING = Content(None)
 _DAY = (1980, 1, 1, 0, 0, 0)
 
@@ -123,8 +125,12 @@ class Earlier:
         if not self._commit or in_git(path) or item.size > BIGGEST:
             return None
         words = ("cat-file", "blob", f"{self._commit}:{path}")
-        with suppress(OSError, subprocess.TimeoutExpired):
-            done = run_git(self._root, self.deadline, *words, limit_s=20, doing=f"reading {path}")
-            same = digest(done.stdout) == item.digest
-            return done.stdout if same and not done.returncode else None
-        return None
+        try:
+            done = run_git(
+                self._root, self.deadline, *words, limit_s=ANSWERS_WITHIN_S, doing=f"reading {path}"
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            self._commit = ""  # it would keep each of the others waiting as long
+            return None
+        same = digest(done.stdout) == item.digest
+        return done.stdout if same and not done.returncode else None

@@ -22,6 +22,8 @@ MOST = 2000
 """Files whose copies are kept; the list names all."""
 LONGEST = 2048
 """Bytes of a path; a longer one has no room below the folders that a copy lies in."""
+DEEPEST = 200
+"""Folders above a name; deeper ones cannot be made and removed in one go."""
 PATCH, LIST = "changes.patch", "violations.json"
 
 
@@ -53,9 +55,15 @@ def _copied(after: Content) -> bool:
 
 
 def _harmless(path: str) -> str:
-    """Return a name for a copy: git obeys what lies in a folder called `.git`."""
-    names = ("dot-git" if in_git(name) else name for name in path.split("/"))
-    return "/".join(names)
+    """Return a name for a copy, no two alike: git obeys what lies in a folder called `.git`."""
+    return "/".join(map(_renamed, path.split("/")))
+
+
+def _renamed(name: str) -> str:
+    if in_git(name):
+        return f"dot-{name[1:]}"
+    taken = name.startswith("dot-") and in_git(f".{name[4:].rstrip('_')}")
+    return f"{name}_" if taken else name
 
 
 def _next(root: Path, run: str) -> str:
@@ -81,7 +89,7 @@ def _pairs(
 
 
 def _fits(path: str) -> bool:
-    return len(os.fsencode(path)) <= LONGEST
+    return len(os.fsencode(path)) <= LONGEST and path.count("/") <= DEEPEST
 
 
 def _clash(path: str, pairs: dict[str, Pair]) -> bool:

@@ -91,11 +91,21 @@ def plain_bytes(root: Path, name: str, again: str) -> bytes:
 
 def audited(root: Path, run: str) -> list[str]:
     """Return the digests that the audit chain has for a run."""
+    return [digest for name, digest in begun(root) if name == run]
+
+
+def begun(root: Path) -> list[tuple[str, str]]:
+    """Return the runs that the audit chain knows, each with its snapshot's digest, oldest first."""
     return [
-        str(record.get("snapshot_sha256"))
+        (str(record.get("run")), str(record.get("snapshot_sha256")))
         for record in audit.records(root, about=f'"{EVENT}"')
-        if record.get("event") == EVENT and record.get("run") == run
+        if record.get("event") == EVENT
     ]
+
+
+def is_done(root: Path, run: str) -> bool:
+    """Return whether a run has ended clean."""
+    return os.path.lexists(root / f"{FOLDER}/{run}{DONE}")
 
 
 def save(root: Path, snapshot: Snapshot, contents: bytes, fence: Fence) -> tuple[str, list[str]]:

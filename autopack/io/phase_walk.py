@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import time
@@ -18,6 +19,7 @@ from autopack.io.fingerprint import NotPlain, digest_of, open_plain
 from autopack.io.git import run_git
 from autopack.io.git_state import git_folders, refs_of
 from autopack.phases.census import GIT, UNREADABLE, Census, Item, in_git
+from autopack.phases.paths import fold
 from autopack.state_files import AUDIT_HEADS
 
 STATE = (
@@ -33,9 +35,16 @@ _KINDS = {
     stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFIFO: "pipe",
     stat.S_IFSOCK: "socket",
 }  # fmt: skip
+ANSWERS_WITHIN_S = 60
+"""Longest time that git may need for its index."""
 _NOTHING = Census(0, 0, {})
 _OTHERS = (f"{GIT}/worktrees", f"{GIT}/common/worktrees")
 """Other worktrees of the same repository: somebody else works there."""
+_OBJECTS = re.compile(
+    r"/objects/((?:[0-9a-f]{2}|pack|tmp_objdir-[^/]+)(?:/.*)?"
+    r"|info/(?!(?:http-)?alternates$).+|maintenance\.lock)$"
+)
+"""What a folder of objects has in it: loose ones, packs, and lists of them."""
 
 
 def take_census(root: Path, deadline: Deadline, known: Census | None = None) -> Census:
@@ -105,10 +114,10 @@ class _Walk:
             for entry in entries:
                 below = f"{folder}/{entry.name}" if folder else entry.name
                 path = above + below
-                if path in STATE or path.startswith(_OTHERS):
-                    continue
                 with suppress(FileNotFoundError):  # it went while we looked
                     found = entry.stat(follow_symlinks=False)
+                    if _of_others(path, found.st_mode):
+                        continue
                     self.items[path] = self._item(descriptor, entry.name, path, found)
                     if stat.S_ISDIR(found.st_mode) and not _objects(path):
                         inner.append(below)
@@ -146,6 +155,12 @@ class _Walk:
             return UNREADABLE
 
 
+def _of_others(path: str, mode: int) -> bool:
+    """Return whether others may change a name meanwhile; a link in its place is nobody's."""
+    is_file = path in (AUDIT_FILE, AUDIT_HEADS)
+    return path in (*STATE, *_OTHERS) and (stat.S_ISREG if is_file else stat.S_ISDIR)(mode)
+
+
 def _owner(found: os.stat_result) -> str:
     return f"{found.st_uid}:{found.st_gid}"
 
@@ -153,10 +168,15 @@ def _owner(found: os.stat_result) -> str:
 def _objects(path: str) -> bool:
     """Return whether a name is about git's objects, which say themselves what they are.
 
-    Where git looks for more of them is another matter.
+    Where git looks for more of them is another matter, and so is what only lies in a folder of
+    that name: a submodule, or a repository, may be called `objects`.
     """
-    inside = path.partition("/objects/")[2]
-    return bool(inside) and in_git(path) and not inside.endswith(("info", "alternates"))
+    if not in_git(path):
+        return False
+    names = fold(path).split("/")
+    inside = "/".join(names[names.index(GIT) + 1 :])
+    found = _OBJECTS.search(f"/{inside}")
+    return found is not None and GIT not in found[1].split("/")
 
 
 def _told(path: str, item: Item) -> bool:
@@ -190,21 +210,28 @@ def _index(
     if known is not None and _would_wait(walk.items):
         return {"": "unreadable"}
     try:
-        done = run_git(root, deadline, "ls-files", "-vsz", limit_s=60, doing="reading git's index")
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unreachable(
-            f"git's index cannot be read: {getattr(error, 'strerror', '') or 'no answer in 60 s'}",
-            next_step="install git, or see: git status",
-            permanent=True,
-        ) from None
+        done = run_git(
+            root,
+            deadline,
+            "ls-files",
+            "-vsz",
+            limit_s=ANSWERS_WITHIN_S,
+            doing="reading git's index",
+        )
+    except OSError as error:
+        raise _no_index(error.strerror or "git cannot be run", "install git") from None
+    except subprocess.TimeoutExpired:
+        if known is not None:
+            return {"": "unreadable"}
+        raise _no_index(f"no answer in {ANSWERS_WITHIN_S} s", "git status") from None
     if done.returncode:
         if known is not None:
             return {"": "unreadable"}
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Unreachable(
-            f"git's index cannot be read: {said[-1] if said else 'git failed'}",
-            next_step="git status",
-            permanent=True,
-        )
+        raise _no_index(said[-1] if said else "git failed", "git status")
     rows = (row.partition(b"\t") for row in done.stdout.split(b"\0") if row)
     return {os.fsdecode(path): head.decode() for head, _, path in rows}
+
+
+def _no_index(why: str, advice: str) -> Unreachable:
+    return Unreachable(f"git's index cannot be read: {why}", next_step=advice, permanent=True)

@@ -80,10 +80,11 @@ CODES: dict[Code, str] = {
     "PS725": "a process of the phase outlived it and was ended",
     "PS730": "a tool's cache was left, which git does not guard",
     "PS731": "nothing kept the command from writing outside its scope",
+    "PS732": "the phase was begun anew: what it changed before that is not compared",
 }
 """What each code means, in the order of the documentation."""
 
-_WARNINGS = frozenset({"PS105", "PS406", "PS601", "PS725", "PS730", "PS731"})
+_WARNINGS = frozenset({"PS105", "PS406", "PS601", "PS725", "PS730", "PS731", "PS732"})
 
 
 def severity(code: Code) -> Severity:

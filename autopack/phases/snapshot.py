@@ -62,7 +62,7 @@ def unpacked(data: bytes) -> tuple[Snapshot, str]:
         raise Unreadable("it is not as it was written")
     try:
         return _snapshot(json.loads(body)), digest
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"it is no snapshot of this version: {error}") from None
 
 

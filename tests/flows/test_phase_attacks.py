@@ -13,6 +13,7 @@ import pytest
 from tests.support.phase_runs import lay_out
 from tests.support.redirects import git
 from tests.support.session import REPOSITORY, clean_environment
+from tests.support.storage_trees import bury
 
 
 @pytest.fixture
@@ -129,14 +130,7 @@ def test_the_list_says_of_each_file_what_is_kept(phase, root, begun):
 
 
 def test_a_very_long_path_is_quarantined_too(phase, root, begun):
-    deep = os.open(root, os.O_RDONLY)
-    for _ in range(40):
-        os.mkdir("d" * 200, dir_fd=deep)
-        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=deep)
-        os.close(deep)
-        deep = inner
-    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=deep))
-    os.close(deep)
+    bury(root, ["d" * 200] * 40, "f")
     (root / "new.txt").write_text("n")
     done = phase("end", "--execute")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -232,3 +226,138 @@ def test_a_folder_that_nobody_can_enter_is_a_violation(phase, root, begun):
     hidden.chmod(0o755)
     assert done.returncode == 1, done.stdout + done.stderr
     assert ("src/app/hidden", "PS716") in told(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("name", [".locks", "_index", "reports"])
+def test_a_link_in_place_of_the_projects_state_is_a_violation(phase, root, begun, name):
+    """Whatever runs next would write where it leads."""
+    state = root / ".autonomous_runs" / name
+    state.mkdir(exist_ok=True)
+    state.rename(root.parent / "moved")
+    state.symlink_to(root.parent / "moved")
+    done = phase("end")
+    assert done.returncode == 1, done.stdout
+    assert (f".autonomous_runs/{name}", "PS705") in told(done.report)
+
+
+def test_a_name_that_begins_like_anothers_is_watched(phase, root, begun):
+    (root / ".git/worktrees-too").mkdir()
+    assert (".git/worktrees-too", "PS711") in told(phase("end").report)
+
+
+def _repository_among_objects(root):
+    git(root, "init", "-q", str(root / "src/app/objects/vendor"))
+
+
+def _repository_called_objects(root):
+    git(root, "init", "-q", str(root / "src/app/objects"))
+
+
+def _link_among_objects(root):
+    (root / "src/app/objects").mkdir()
+    (root / "src/app/objects/.git").write_text("gitdir: /elsewhere\n")
+
+
+@pytest.mark.parametrize(
+    ("do", "path"),
+    [
+        (_repository_among_objects, "src/app/objects/vendor/.git"),
+        (_repository_called_objects, "src/app/objects/.git"),
+        (_link_among_objects, "src/app/objects/.git"),
+    ],
+)
+def test_a_repository_in_a_folder_called_objects_is_a_violation(phase, root, begun, do, path):
+    do(root)
+    done = phase("end")
+    assert done.returncode == 1, done.stdout
+    assert (path, "PS714") in told(done.report)
+
+
+def test_the_hook_of_a_submodule_called_objects_is_watched(phase, root):
+    for name in (".git/modules/objects", "src/app/objects/.git"):
+        (root / name / "hooks").mkdir(parents=True)
+        (root / name / "objects/pack").mkdir(parents=True)
+        (root / name / "HEAD").write_text("ref: refs/heads/main\n")
+    assert phase("begin").returncode == 0
+    for name in (".git/modules/objects", "src/app/objects/.git"):
+        (root / name / "hooks/post-checkout").write_text("#!/bin/sh\n")
+        (root / name / "objects/pack/pack-1.pack").write_text("what git says itself")
+    found = told(phase("end").report)
+    assert found == {(".git/modules/objects/hooks/post-checkout", "PS711"),
+                     ("src/app/objects/.git/hooks/post-checkout", "PS711")}  # fmt: skip
+
+
+def test_where_git_looks_for_more_objects_is_watched(phase, root, begun):
+    (root / ".git/objects/info/alternates").write_text("/elsewhere\n")
+    assert told(phase("end").report) == {(".git/objects/info/alternates", "PS711")}
+
+
+def test_no_two_copies_in_quarantine_take_one_name(phase, root, begun):
+    names = (".git/hooks/pre-push", "dot-git/hooks/pre-push", "dot-git_/hooks/pre-push",
+             ".GIT/hooks/pre-push", "src/dot-git")  # fmt: skip
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    done = phase("end", "--execute")
+    assert done.returncode == 1, done.stdout + done.stderr
+    copies = {(root / n).read_text() for n in done.report["writes"]["files"] if "/files/" in n}
+    assert copies == {*names} - {".GIT/hooks/pre-push"}, "what is in a new repository goes with it"
+
+
+def test_a_very_deep_path_is_quarantined_too(phase, root, begun):
+    bury(root, ["d"] * 1000, "f")
+    try:
+        (root / "new.txt").write_text("n")
+        done = phase("end", "--execute")
+    finally:
+        subprocess.run(["rm", "-rf", root / "d"], check=True)  # Python's own removal is not so deep
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert any(name.endswith("/new.txt") for name in done.report["writes"]["files"])
+
+
+def test_configuration_that_keeps_git_waiting_is_told_and_keeps_nothing(root, monkeypatch):
+    """It includes a pipe that nobody writes."""
+    from autopack.deadline import Deadline
+    from autopack.errors import Unreachable
+    from autopack.io import phase_contents, phase_walk
+    from autopack.io.phase_contents import Earlier, contents_of
+    from autopack.phases.census import changes
+
+    monkeypatch.setattr(phase_walk, "ANSWERS_WITHIN_S", 1)
+    within = Deadline.after(600)
+    then = phase_walk.take_census(root, within)
+    os.mkfifo(root.parent / "pipe")
+    with (root / ".git/config").open("a") as file:
+        file.write(f"[include]\n\tpath = {root.parent}/pipe\n")
+    now = phase_walk.take_census(root, within, then)
+    assert [change.path for change in changes(then, now)] == [".git/config"]
+    assert now.index == {"": "unreadable"}
+    with pytest.raises(Unreachable, match="no answer"):
+        phase_walk.take_census(root, within)
+    monkeypatch.setattr(phase_contents, "ANSWERS_WITHIN_S", 1)
+    asked = []
+    ask = phase_contents.run_git
+    monkeypatch.setattr(phase_contents, "run_git", lambda *w, **m: asked.append(w) or ask(*w, **m))
+    earlier = Earlier(root, contents_of(root, (), within), "0" * 40, within)
+    items = {path: item for path, item in then.items.items() if path.startswith("src/other/")}
+    assert {earlier.content(path, item) for path, item in items.items()} == {None}
+    assert (len(items), len(asked)) == (2, 1), "it is asked once"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[]", b'{"census": {"items": []}}', b'"x"'])
+def test_a_snapshot_of_another_form_is_refused(body, phase, root, begun):
+    """Its own digest fits; what it holds was never written by a run."""
+    from hashlib import sha256
+
+    path = next((root / ".autonomous_runs/phases").glob("*.json"))
+    if b"items" in body:
+        value = json.loads(path.read_bytes())["snapshot"]
+        value["census"]["items"] = []
+        body = json.dumps(value).encode()
+    head = path.read_bytes().partition(b'"sha256":"')
+    path.write_bytes(
+        head[0] + head[1] + sha256(body).hexdigest().encode() + b'","snapshot":' + body + b"}\n"
+    )
+    done = phase("end")
+    assert done.returncode == 6, done.stdout
+    assert "cannot be trusted" in done.report["message"]

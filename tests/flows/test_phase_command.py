@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from autopack.io import landlock
-from autopack.io.lock_processes import look
+from tests.support.phase_commands import codes, ended, lay_out_passing, passing, runner
 from tests.support.phase_runs import lay_out, write_spec
-from tests.support.phase_specs import spoiled
 from tests.support.redirects import git
 
 needs_landlock = pytest.mark.skipif(
@@ -26,44 +25,12 @@ needs_landlock = pytest.mark.skipif(
 
 @pytest.fixture
 def root(tmp_path):
-    root = lay_out(tmp_path / "ws", passing())
-    (root / "config/phase_policy.yaml").write_text(POLICY)
-    return root
-
-
-POLICY = "commands: [{argv: [python, tests/test_app.py], paths: true}]\n"
-"""A test that needs no test runner."""
-
-
-def passing(*changes):
-    return spoiled(("validation.argv", ["python", "tests/test_app.py"]), *changes)
+    return lay_out_passing(tmp_path / "ws")
 
 
 @pytest.fixture
 def run(run_flow, root):
-    """Return `run("code", ...)`: a Python program as the phase's command."""
-
-    def start(code, *words, form="--json", execute=True, **options):
-        where = ("--workspace", root, "--engine", "direct", *([form] if form else []))
-        flags = (*words, *(["--execute"] if execute else []))
-        command = code if isinstance(code, list) else [sys.executable, "-c", code]
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return run_flow(
-            "phase_check", "run", root.parent / "plan.json", *where, *flags, "--", *command,
-            env={"PATH": path, **options.pop("env", {})}, **options,
-        )  # fmt: skip
-
-    return start
-
-
-def ended(pid):
-    """Whether a process is gone, or waits for nothing but to be reaped."""
-    life = look(pid)
-    return not life.there or life.state == "Z"
-
-
-def codes(done):
-    return sorted(f["code"] for f in done.report["findings"])
+    return runner(run_flow, root)
 
 
 def test_a_phase_that_keeps_to_its_scope_is_clean(run, root):
@@ -353,10 +320,11 @@ def test_bubblewrap_keeps_to_the_scope_as_well(tmp_path):
     (tmp_path / "private").mkdir()
     made = Confinement("bubblewrap", root, granted, (), str(tmp_path / "private"))
     for code, good in (("open('src/app/n.py', 'w')", True), ("open('docs/n.md', 'w')", False)):
-        with launcher(made, [sys.executable, "-c", code]) as (words, descriptors):
+        with launcher(made, [sys.executable, "-c", code], 1.0) as launch:
             done = subprocess.run(
-                words, cwd=root, pass_fds=descriptors, capture_output=True, check=False
-            )
+                launch.words, cwd=root, pass_fds=launch.descriptors, capture_output=True,
+                check=False,
+            )  # fmt: skip
         assert (done.returncode == 0) == good, done.stderr
 
 

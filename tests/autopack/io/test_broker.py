@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import pytest
 
-from autopack.errors import Refused
+from autopack.errors import Refused, Unreachable
 from autopack.io.broker import open_for_write, remove
 from autopack.phases.scope import Budget, Scope
 from autopack.phases.spending import Spending
@@ -68,6 +70,61 @@ def test_a_block_that_raises_leaves_everything_as_it_was(root):
         fails()
     assert listed(root) == before
     assert (root / "docs/page.md").read_text() == "old\n"
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError, NotADirectoryError, PermissionError, BlockingIOError, OSError]
+)
+def test_what_the_block_raises_is_the_callers(error, root):
+    """Its own missing file is no missing folder of the phase."""
+
+    def fails():
+        with open_for_write(root, "docs/page.md", WITHIN):
+            raise error(5, "of the caller", "elsewhere")
+
+    with pytest.raises(error, match="of the caller") as raised:
+        fails()
+    assert raised.type is error
+    assert listed(root) == ["docs", "docs/page.md", "out", "out/secret", "src", "src/app",
+                            "src/app/a.py"]  # fmt: skip
+
+
+def test_what_the_fence_raises_is_the_callers(root):
+    @contextmanager
+    def broken():
+        raise PermissionError(13, "of the fence")
+        yield
+
+    for do in (write, lambda root, path, **more: remove(root, path, WITHIN, **more)):
+        with pytest.raises(PermissionError, match="of the fence"):
+            do(root, "docs/page.md", fence=broken)
+
+
+def test_a_disk_that_takes_no_more_is_unreachable_and_the_file_as_it_was(root):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(Unreachable, match=r"docs/page\.md.*holds what it held before"):
+            write(root, "docs/page.md", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (root / "docs/page.md").read_text() == "old\n"
+    assert [path.name for path in (root / "docs").iterdir()] == ["page.md"]
+
+
+def test_a_file_that_has_its_name_counts_even_if_the_disk_does_not_say_so(root, monkeypatch):
+    real = os.fsync
+
+    def sick(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sick)
+    spent = spending()
+    write(root, "docs/page.md", b"1\n2\n", spending=spent)
+    assert (root / "docs/page.md").read_text() == "1\n2\n"
+    assert sum(spent.lines.values()) == 3
 
 
 @pytest.mark.parametrize("path", [text for text in ATTACKS if isinstance(text, str)])
