@@ -225,15 +225,18 @@ def _end_at_once_on_signals(code: int) -> None:
 
 
 def choose(command: Command, run: Run) -> str:
-    """Return the engine: the one asked for, or the best one that is at hand."""
+    """Return the engine: the one asked for, or the best one that is at hand.
+
+    Raises:
+        Unreachable: A server refuses our password, and the run writes.
+    """
     if command.engine != "auto":
         return command.engine
     from tasks import server
 
-    if server.answers():
-        return "server"
     small = engine.options_of(command.fn).direct_when(command.values)
-    return "temporary" if run.execute and run.left() >= SERVER_NEEDS_S and not small else "direct"
+    recorded = run.execute and run.left() >= SERVER_NEEDS_S and not small
+    return server.best(run.left(), alone="temporary" if recorded else "direct")
 
 
 class _Redacted:

@@ -25,6 +25,8 @@ from tasks import api, leftovers
 
 PROBE_S = 0.3
 ASKED_FOR_S = 5.0
+"""How long a server may take to answer: the one that may be on this machine, and one that is named,
+in seconds."""
 START_S = 90.0
 
 
@@ -44,9 +46,15 @@ def _asked_url() -> str:
     return os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{port}/api"
 
 
-def answers(limit: float = PROBE_S) -> str | None:
-    """Return the API URL of a Prefect server that lets us in within `limit` seconds, else None."""
-    return _asked_url() if look(limit) == "prefect" else None
+def answers() -> str | None:
+    """Return the API URL of a Prefect server that lets us in, else None."""
+    return _asked_url() if look(patience()) == "prefect" else None
+
+
+def patience(left: float = float("inf")) -> float:
+    """Return how long to wait for an answer, where `left` remains for the whole run, in seconds."""
+    named = "PREFECT_API_URL" in os.environ
+    return max(PROBE_S, min(ASKED_FOR_S, left / 4)) if named else PROBE_S
 
 
 Look = Literal["prefect", "locked", "silent"]
@@ -72,12 +80,25 @@ def look(limit: float) -> Look:
     return "prefect" if known else "silent"
 
 
+def best(left: float, *, alone: Literal["temporary", "direct"]) -> str:
+    """Return the engine `server` if one answers, else the one for a run that is `alone`.
+
+    Raises:
+        Unreachable: One answers that does not let us in, and its runs would be recorded elsewhere.
+    """
+    found = look(patience(left))
+    if found == "locked" and alone == "temporary":
+        raise no_server(_asked_url(), found)
+    return "server" if found == "prefect" else alone
+
+
 def no_server(url: str, found: Look) -> Unreachable:
     """Return the error for a server that is not there, or does not let us in."""
     if found == "locked":
         return Unreachable(
             f"the Prefect server at {mask(url)} refuses our password",
-            next_step="set PREFECT_API_AUTH_STRING to the user:password that the server was given",
+            next_step="set PREFECT_API_AUTH_STRING to the user:password that the server was given, "
+            "or use --engine temporary or --engine direct",
         )
     return Unreachable(
         f"no Prefect server answers at {mask(url)}",

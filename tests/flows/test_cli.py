@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from autopack.errors import Unreachable
 from flows.command import parse
 from tests.support.toy_flow import toy_flow
 
@@ -281,13 +282,13 @@ def test_choice_of_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks import server
     from tasks.run import Run
 
-    def chosen(*words: str, url: str | None = None, left: float | None = None) -> str:
-        monkeypatch.setattr(server, "answers", lambda: url)
+    def chosen(*words: str, found: server.Look = "silent", left: float | None = None) -> str:
+        monkeypatch.setattr(server, "look", lambda _limit: found)
         command = parse((toy_flow,), list(words))
         ends = None if left is None else time.monotonic() + left
         return cli.choose(command, Run("toy", command.values, ends=ends))
 
-    answering: Callable[..., str] = lambda *words: chosen(*words, url="http://x/api")  # noqa: E731
+    answering: Callable[..., str] = lambda *words: chosen(*words, found="prefect")  # noqa: E731
     assert answering() == "server"
     assert answering("--execute") == "server"
     assert chosen() == "direct"
@@ -296,6 +297,10 @@ def test_choice_of_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen("--execute", left=20) == "direct"
     assert chosen("--engine", "temporary") == "temporary"
     assert answering("--engine", "direct") == "direct"
+    assert chosen(found="locked") == "direct"
+    assert chosen("--execute", "--engine", "direct", found="locked") == "direct"
+    with pytest.raises(Unreachable, match="refuses our password"):
+        chosen("--execute", found="locked")
 
 
 @pytest.mark.parametrize("workspace", ["", "~nobody-of-this-name/x", "a" * 5000])

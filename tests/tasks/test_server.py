@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tasks import leftovers, server
+from tests.support.loopback import Quiet, listening
 from tests.support.prefect_fixtures import PrefectServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +110,36 @@ def test_the_probe_knows_prefect(
     prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.url)
-    assert server.answers(5.0) == prefect_server.url
+    assert server.answers() == prefect_server.url
+
+
+class Slow(Quiet):
+    """Prefect on a machine that is busy."""
+
+    def do_GET(self) -> None:
+        """Answer after a while."""
+        time.sleep(2 * server.PROBE_S)
+        said = b"true" if self.path.endswith("/health") else b'"3.0.0"'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+
+def test_a_server_that_is_named_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(Slow) as address:
+        monkeypatch.setenv("PREFECT_API_URL", f"http://{address}/api")
+        assert server.answers() == f"http://{address}/api"
+        assert server.best(60.0, alone="direct") == "server"
+        monkeypatch.delenv("PREFECT_API_URL")
+        monkeypatch.setenv("PREFECT_SERVER_API_PORT", address.rpartition(":")[2])
+        assert server.answers() is None
+
+
+def test_a_run_that_ends_soon_waits_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    waits = [server.patience(left) for left in (3600.0, 4.0, 0.1)]
+    assert waits == [server.ASKED_FOR_S, 1.0, server.PROBE_S]
 
 
 def test_asking_for_a_server_that_is_not_there_is_4(
