@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from autopack.errors import Refused, UsageError
-from autopack.settings import user_path
 
 VARIABLE = "AUTOPACK_WORKSPACE_ROOTS"
 PATHS = ("out", "baseline", "policy", "proposal", "approval", "from_rules", "spec", "files")
@@ -31,7 +30,7 @@ def check_paths(values: Mapping[str, Any], *, deployed: bool) -> None:
     workspace = str(values["workspace"])
     check_root(workspace, deployed=deployed)
     for name in _named_files(values) if deployed else ():
-        check_root(os.path.join(user_path(workspace), name), deployed=True)
+        check_root(os.path.join(Path(workspace).expanduser(), name), deployed=True)
 
 
 def _named_files(values: Mapping[str, Any]) -> Iterator[str]:
@@ -57,7 +56,7 @@ def check_root(workspace: str, *, deployed: bool, env: Mapping[str, str] | None 
     if roots is None:
         return
     try:
-        real = user_path(workspace).resolve()
+        real = Path(workspace).expanduser().resolve()
         inside = any(real.is_relative_to(root) for root in roots)
     except (OSError, RuntimeError, ValueError):  # a loop of links, an unknown user, a null byte
         inside = False
