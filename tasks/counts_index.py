@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from autopack.errors import Refused
 from autopack.report import Finding
-from autopack.settings import Target, database_target, qdrant_target, redact
+from autopack.settings import database_target, qdrant_target, redact
 from autopack.sot.derived import Gap, compare_rebuilt, gap_findings, mislabelled, shown, whole
 from tasks import policy
 from tasks.counts_session import Counting
 from tasks.engine import task
+from tasks.sot_report import named_again
 
 if TYPE_CHECKING:
     from autopack.io.feed import Difference
@@ -47,7 +47,7 @@ def compare_database(counting: Counting, targets: Targets) -> list[Finding]:
     from autopack.io.sql import Index
 
     index = Index(targets.database, counting.deadline)
-    sync = SYNC.format(mode="db-only") + _flag("--database-url", targets.database)
+    sync = SYNC.format(mode="db-only") + named_again("--database-url", targets.database)
     if index.database.missing():
         text = f"there is no database at {targets.database.shown}"
         return [Finding("database_missing", "error", "docs", None, text, sync)]
@@ -88,7 +88,7 @@ def compare_vectors(counting: Counting, targets: Targets) -> list[Finding]:
     from autopack.io.vectors import open_vectors
 
     assert targets.qdrant
-    flag = _flag("--qdrant-host", targets.qdrant)
+    flag = named_again("--qdrant-host", targets.qdrant)
     with closing(open_vectors(targets.qdrant, counting.deadline, create=False)) as vectors:
         found = difference(vectors, counting.pages.ledgers)
         gaps = [*_vector_gaps(found), *_gone(found, vectors)]
@@ -108,12 +108,3 @@ def _gone(found: Difference, vectors: VectorIndex) -> Iterator[Gap]:
     if found.gone:
         names = vectors.entry_ids()
         yield Gap("docs", extra=tuple(sorted(names.get(p) or p for p in found.gone)))
-
-
-def _flag(name: str, target: Target) -> str:
-    """Return the flag that names the same target again; a default needs none."""
-    if target.source != name:
-        return ""
-    if "***" in target.shown:
-        return f" {name} …  (the password is not shown)"
-    return f" {name} {shlex.quote(target.shown)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autopack.report import NextStep, Report
+from autopack.settings import Target
 from autopack.sot.segments import Kind
 from tasks.sot_session import Sync
 
@@ -29,8 +31,19 @@ def describe(report: Report, sync: Sync) -> None:
     pending = sync.has_changes or bool(sync.difference and not sync.difference.empty)
     if pending and not sync.execute and not sync.blocked:
         mode = "db-only" if sync.mode == "docs-only" else sync.mode
-        command = f"python -m flows.sot_sync --{mode} --execute"
+        flags = named_again("--database-url", sync.database) if sync.uses_database else ""
+        flags += named_again("--qdrant-host", sync.qdrant)
+        command = f"python -m flows.sot_sync --{mode} --execute{flags}"
         report.next_steps.append(NextStep("writes the plan", command))
+
+
+def named_again(flag: str, target: Target | None) -> str:
+    """Return the flag that names the same target again; a default needs none."""
+    if target is None or target.source != flag:
+        return ""
+    if "***" in target.shown:
+        return f" {flag} …  (the password is not shown)"
+    return f" {flag} {shlex.quote(target.shown)}"
 
 
 def _counts(sync: Sync) -> Iterator[tuple[str, object]]:
@@ -92,6 +105,7 @@ def record_state(report: Report, sync: Sync) -> None:
     report.counts["generation"] = state.head.number if state.head else 0
     report.counts["vectors_behind"] = state.behind
     if state.behind and sync.qdrant:
-        flag = f" --qdrant-host {sync.qdrant.shown}" if sync.qdrant.source.startswith("--") else ""
-        command = f"python -m flows.sot_sync --full --execute{flag}"
+        flags = named_again("--database-url", sync.database)
+        flags += named_again("--qdrant-host", sync.qdrant)
+        command = f"python -m flows.sot_sync --full --execute{flags}"
         report.next_steps.append(NextStep(f"vectors behind by {state.behind}", command))

@@ -55,7 +55,13 @@ def test_a_dry_run_of_any_mode_changes_and_creates_nothing(sync, workspace, mode
     assert done.returncode == 0, done.stderr
     assert everything(workspace) == before
     assert done.report["execute"] is False
-    assert done.report["next_steps"][0]["command"].endswith("--execute")
+    assert done.report["next_steps"][0]["command"].endswith("--execute --qdrant-host embedded")
+
+
+def test_the_advised_command_names_the_same_database(sync, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/other.db"
+    done = sync("--db-only", "--database-url", url)
+    assert done.report["next_steps"][0]["command"].endswith(f"--execute --database-url {url}")
 
 
 def test_the_default_is_docs_only_and_needs_no_database(sync) -> None:
