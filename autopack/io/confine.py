@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ Sandbox = Literal["landlock", "bubblewrap", "none"]
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
            "/dev/ptmx", "/dev/pts", "/dev/shm")  # fmt: skip # noqa: S108 - a device, not a name in it
 """What programs write to though it keeps nothing, and shared memory."""
+_ON_FILES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID")
 _PYTHON = (sys.executable, "-I", "-S")
 
 
@@ -37,12 +39,35 @@ def best() -> Sandbox:
 
 def bubblewrap_works() -> bool:
     """Return whether bubblewrap is there and may make a namespace."""
-    found = shutil.which("bwrap")
-    if found is None:
+    return bool(_bubblewrap())
+
+
+@cache
+def _bubblewrap() -> tuple[str, ...]:
+    """Return bubblewrap's words before what may be written; none where it does not work.
+
+    Everything can be read, devices are bubblewrap's own few, and of root's rights those about
+    files are left: the others undo what is mounted. Where the system lets a namespace of processes
+    be made, nobody outside can be signalled either; root has to have it.
+    """
+    root = os.geteuid() == 0
+    start = (shutil.which("bwrap") or "", "--ro-bind", "/", "/")
+    rights = ("--cap-drop", "ALL", *(word for name in _ON_FILES if root
+                                     for word in ("--cap-add", name)))  # fmt: skip
+    alone = ("--dev", "/dev", "--unshare-pid", "--proc", "/proc",
+             "--ro-bind", "/proc/sys", "/proc/sys")  # fmt: skip
+    ways = [(*start, *alone, *rights)]
+    if not root:
+        ways.append((*start, "--dev-bind", "/dev", "/dev", *rights))
+    return next(filter(_starts, ways), ())
+
+
+def _starts(words: Sequence[str]) -> bool:
+    if not words[0]:
         return False
     try:
         tried = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
-            [found, "--ro-bind", "/", "/", "true"], capture_output=True, timeout=10, check=False
+            [*words, "--", "true"], capture_output=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -102,19 +127,20 @@ class Confinement:
         """Yield what is there still: a phase may remove or replace what it may write."""
         for path in paths:
             full = f"{self.root}/{path}"
-            if os.path.isdir(full) and not os.path.islink(full):
+            if os.path.realpath(full) != full:  # a link, here or above, leads elsewhere
+                continue
+            if os.path.isdir(full):
                 yield full, word
-            elif os.path.isfile(full) and not os.path.islink(full):
+            elif os.path.isfile(full):
                 yield full, "file"
 
     def wrapped(self, command: Sequence[str]) -> list[str]:
         """Return the command as bubblewrap starts it, or as it is."""
         if self.sandbox != "bubblewrap":
             return list(command)
-        binds = [word for path, _ in self.writable() if not path.startswith("/dev/")
+        binds = [word for path, _ in self.writable() if path not in DEVICES
                  for word in ("--bind", path, path)]  # fmt: skip
-        return ["bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", *binds,
-                "--die-with-parent", "--", *command]  # fmt: skip
+        return [*_bubblewrap(), *binds, "--die-with-parent", "--", *command]
 
 
 @contextmanager
@@ -213,7 +239,9 @@ def launcher(confined: Confinement, command: Sequence[str], grace_s: float) -> I
         os.lseek(given, 0, os.SEEK_SET)
         words = [
             *_PYTHON, warden.__file__, str(theirs.fileno()), f"{given},{failure}", f"{grace_s:g}",
-            *_PYTHON, landlock.__file__, str(given), str(failure), *confined.wrapped(command),
+            *confined.wrapped(
+                [*_PYTHON, landlock.__file__, str(given), str(failure), *command]
+            ),
         ]  # fmt: skip
         launch = Launch(words, (theirs.fileno(), given, failure))
         yield launch
