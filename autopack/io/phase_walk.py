@@ -16,7 +16,7 @@ from autopack.errors import Unreachable
 from autopack.io.audit import AUDIT_FILE
 from autopack.io.beneath import opened, opened_root
 from autopack.io.fingerprint import NotPlain, digest_of, open_plain
-from autopack.io.git import run_git
+from autopack.io.git import ask_git
 from autopack.io.git_state import git_folders, refs_of
 from autopack.phases.census import GIT, UNREADABLE, Census, Item, in_git
 from autopack.phases.paths import fold
@@ -210,7 +210,7 @@ def _index(
     if known is not None and _would_wait(walk.items):
         return {"": "unreadable"}
     try:
-        done = run_git(
+        done = ask_git(
             root,
             deadline,
             "ls-files",
