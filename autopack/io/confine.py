@@ -115,7 +115,8 @@ class Confinement:
         """Return the paths that may be written, each with a word of `landlock.RIGHTS`."""
         folders = [*self.grants.folders, *self.grants.missing_folders]
         files = [*self.grants.files, *self.grants.missing_files]
-        devices = [path for path in DEVICES if os.path.exists(path)]
+        above = [str(folder) for folder in self.root.parents]
+        devices = [path for path in DEVICES if os.path.exists(path) and path not in above]
         return [
             *self._there(folders, "folder"),
             *self._there(files, "file"),
@@ -140,7 +141,17 @@ class Confinement:
             return list(command)
         binds = [word for path, _ in self.writable() if path not in DEVICES
                  for word in ("--bind", path, path)]  # fmt: skip
-        return [*_bubblewrap(), *binds, "--die-with-parent", "--", *command]
+        own = ["--ro-bind", str(self.root), str(self.root)]  # it may lie in shared memory
+        return [
+            *_bubblewrap(),
+            *own,
+            *binds,
+            "--chdir",
+            str(self.root),
+            "--die-with-parent",
+            "--",
+            *command,
+        ]
 
 
 @contextmanager

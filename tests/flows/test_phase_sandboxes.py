@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,17 @@ OUTSIDE = {
 def test_nothing_outside_the_scope_is_written(sandbox, what, root):
     done = run_under(sandbox, root, code=OUTSIDE[what])
     assert told(done) == [("", "PS723")], done.stdout + done.stderr
+
+
+@sandboxes
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no shared memory")
+def test_a_workspace_in_shared_memory_is_closed_as_any_other(sandbox):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        root = lay_out_passing(Path(folder) / "ws")
+        done = run_under(sandbox, root, code="open('src/app/n.py', 'w'); open('new.txt', 'w')")
+        assert told(done) == [("", "PS723")], done.stdout + done.stderr
+        assert report_of(done)["phase"]["changed"] == ["src/app/n.py"]
+        assert not (root / "new.txt").exists()
 
 
 @sandboxes
