@@ -177,28 +177,40 @@ def confinement(
 def _made(root: Path, granted: Grants) -> Iterator[Callable[[], None]]:
     made: dict[str, tuple[int, ...]] = {}
     folders: list[str] = []
+    with opened_root(root) as top:
+        try:
+            _make(top, granted, made, folders)
+            yield lambda: _take_away(top, made)
+        finally:
+            _take_away(top, made)
+            drop_empty(top, tuple(folders))
+
+
+def _make(top: int, granted: Grants, made: dict[str, tuple[int, ...]], folders: list[str]) -> None:
+    """Make what is missing, and note it while it is made."""
     try:
-        with opened_root(root) as top:
-            try:
-                for path in granted.missing_folders:
-                    folders += missing_folders(top, path)
-                    with opened(top, path, make=True):
-                        pass
-                for path in granted.missing_files:
-                    parent, name = split(path)
-                    folders += missing_folders(top, parent)
-                    with opened(top, parent, make=True) as held:
-                        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                        os.close(os.open(name, flags, 0o644, dir_fd=held))
-                        made[path] = _marks(look(held, name))
-                yield lambda: _take_away(top, made)
-            finally:
-                _take_away(top, made)
-                drop_empty(top, tuple(folders))
+        for path in granted.missing_folders:
+            folders += missing_folders(top, path)
+            with opened(top, path, make=True):
+                pass
+        for path in granted.missing_files:
+            parent, name = split(path)
+            folders += missing_folders(top, parent)
+            with opened(top, parent, make=True) as held:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(name, flags, 0o644, dir_fd=held))
+                made[path] = _marks(look(held, name))
     except NotADirectoryError as error:
         raise Refused(
             f"{error.filename}: a link or a file stands where the scope has a folder",
             next_step="python -m flows.phase_check validate names it",
+        ) from None
+    except OSError as error:
+        raise Unreachable(
+            f"{path}, which the scope names and the sandbox needs, cannot be made: "
+            f"{error.strerror}",
+            next_step="make it, or let its folder be written",
+            permanent=True,
         ) from None
 
 
