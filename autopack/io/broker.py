@@ -51,6 +51,10 @@ class Writer:
                 left = left[os.write(self._descriptor, left) :]
         return len(data)
 
+    def end(self) -> None:
+        """Take no more: the number of the closed file may be another file's soon."""
+        self._descriptor = -1
+
 
 @contextmanager
 def open_for_write(
@@ -77,17 +81,19 @@ def open_for_write(
             old, before = _before(folder, name, path)
             made = f".autopack-{secrets.token_hex(8)}.tmp"
             descriptor = os.open(made, _NEW, 0o600, dir_fd=folder)
+        writer = Writer(path, spending, descriptor)
         try:
-            yield Writer(path, spending, descriptor)
+            yield writer
             with _told(path):
                 new = _read(made, folder) if spending else b""
-                os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777 if before else 0o644)
+                _keep_rights(descriptor, before)
                 os.fsync(descriptor)
             lines = spending.check(path, old, new) if spending else 0
             with fence(), _told(path):
                 _unmoved(top, folder, name, path, before)
                 os.replace(made, name, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
+            writer.end()
             os.close(descriptor)
             with contextlib.suppress(OSError):  # it has taken its name, or nobody can take it away
                 os.unlink(made, dir_fd=folder)
@@ -117,6 +123,14 @@ def remove(
         if spending:
             spending.count(path, old, lines)
         _sync(folder)
+
+
+def _keep_rights(descriptor: int, before: os.stat_result | None) -> None:
+    """Give a file the owner, where allowed, and the mode of the one it replaces, but no set-id."""
+    if before:
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777 if before else 0o644)
 
 
 def _sync(folder: int) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ Sandbox = Literal["landlock", "bubblewrap", "none"]
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
            "/dev/ptmx", "/dev/pts", "/dev/shm")  # fmt: skip # noqa: S108 - a device, not a name in it
 """What programs write to though it keeps nothing, and shared memory."""
+_ON_FILES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID")
 _PYTHON = (sys.executable, "-I", "-S")
 
 
@@ -37,12 +39,35 @@ def best() -> Sandbox:
 
 def bubblewrap_works() -> bool:
     """Return whether bubblewrap is there and may make a namespace."""
-    found = shutil.which("bwrap")
-    if found is None:
+    return bool(_bubblewrap())
+
+
+@cache
+def _bubblewrap() -> tuple[str, ...]:
+    """Return bubblewrap's words before what may be written; none where it does not work.
+
+    Everything can be read, devices are bubblewrap's own few, and of root's rights those about
+    files are left: the others undo what is mounted. Where the system lets a namespace of processes
+    be made, nobody outside can be signalled either; root has to have it.
+    """
+    root = os.geteuid() == 0
+    start = (shutil.which("bwrap") or "", "--ro-bind", "/", "/")
+    rights = ("--cap-drop", "ALL", *(word for name in _ON_FILES if root
+                                     for word in ("--cap-add", name)))  # fmt: skip
+    alone = ("--dev", "/dev", "--unshare-pid", "--proc", "/proc",
+             "--ro-bind", "/proc/sys", "/proc/sys")  # fmt: skip
+    ways = [(*start, *alone, *rights)]
+    if not root:
+        ways.append((*start, "--dev-bind", "/dev", "/dev", *rights))
+    return next(filter(_starts, ways), ())
+
+
+def _starts(words: Sequence[str]) -> bool:
+    if not words[0]:
         return False
     try:
         tried = subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
-            [found, "--ro-bind", "/", "/", "true"], capture_output=True, timeout=10, check=False
+            [*words, "--", "true"], capture_output=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -90,7 +115,8 @@ class Confinement:
         """Return the paths that may be written, each with a word of `landlock.RIGHTS`."""
         folders = [*self.grants.folders, *self.grants.missing_folders]
         files = [*self.grants.files, *self.grants.missing_files]
-        devices = [path for path in DEVICES if os.path.exists(path)]
+        above = [str(folder) for folder in self.root.parents]
+        devices = [path for path in DEVICES if os.path.exists(path) and path not in above]
         return [
             *self._there(folders, "folder"),
             *self._there(files, "file"),
@@ -102,19 +128,30 @@ class Confinement:
         """Yield what is there still: a phase may remove or replace what it may write."""
         for path in paths:
             full = f"{self.root}/{path}"
-            if os.path.isdir(full) and not os.path.islink(full):
+            if os.path.realpath(full) != full:  # a link, here or above, leads elsewhere
+                continue
+            if os.path.isdir(full):
                 yield full, word
-            elif os.path.isfile(full) and not os.path.islink(full):
+            elif os.path.isfile(full):
                 yield full, "file"
 
     def wrapped(self, command: Sequence[str]) -> list[str]:
         """Return the command as bubblewrap starts it, or as it is."""
         if self.sandbox != "bubblewrap":
             return list(command)
-        binds = [word for path, _ in self.writable() if not path.startswith("/dev/")
+        binds = [word for path, _ in self.writable() if path not in DEVICES
                  for word in ("--bind", path, path)]  # fmt: skip
-        return ["bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", *binds,
-                "--die-with-parent", "--", *command]  # fmt: skip
+        own = ["--ro-bind", str(self.root), str(self.root)]  # it may lie in shared memory
+        return [
+            *_bubblewrap(),
+            *own,
+            *binds,
+            "--chdir",
+            str(self.root),
+            "--die-with-parent",
+            "--",
+            *command,
+        ]
 
 
 @contextmanager
@@ -140,28 +177,40 @@ def confinement(
 def _made(root: Path, granted: Grants) -> Iterator[Callable[[], None]]:
     made: dict[str, tuple[int, ...]] = {}
     folders: list[str] = []
+    with opened_root(root) as top:
+        try:
+            _make(top, granted, made, folders)
+            yield lambda: _take_away(top, made)
+        finally:
+            _take_away(top, made)
+            drop_empty(top, tuple(folders))
+
+
+def _make(top: int, granted: Grants, made: dict[str, tuple[int, ...]], folders: list[str]) -> None:
+    """Make what is missing, and note it while it is made."""
     try:
-        with opened_root(root) as top:
-            try:
-                for path in granted.missing_folders:
-                    folders += missing_folders(top, path)
-                    with opened(top, path, make=True):
-                        pass
-                for path in granted.missing_files:
-                    parent, name = split(path)
-                    folders += missing_folders(top, parent)
-                    with opened(top, parent, make=True) as held:
-                        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                        os.close(os.open(name, flags, 0o644, dir_fd=held))
-                        made[path] = _marks(look(held, name))
-                yield lambda: _take_away(top, made)
-            finally:
-                _take_away(top, made)
-                drop_empty(top, tuple(folders))
+        for path in granted.missing_folders:
+            folders += missing_folders(top, path)
+            with opened(top, path, make=True):
+                pass
+        for path in granted.missing_files:
+            parent, name = split(path)
+            folders += missing_folders(top, parent)
+            with opened(top, parent, make=True) as held:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(name, flags, 0o644, dir_fd=held))
+                made[path] = _marks(look(held, name))
     except NotADirectoryError as error:
         raise Refused(
             f"{error.filename}: a link or a file stands where the scope has a folder",
             next_step="python -m flows.phase_check validate names it",
+        ) from None
+    except OSError as error:
+        raise Unreachable(
+            f"{path}, which the scope names and the sandbox needs, cannot be made: "
+            f"{error.strerror}",
+            next_step="make it, or let its folder be written",
+            permanent=True,
         ) from None
 
 
@@ -213,7 +262,9 @@ def launcher(confined: Confinement, command: Sequence[str], grace_s: float) -> I
         os.lseek(given, 0, os.SEEK_SET)
         words = [
             *_PYTHON, warden.__file__, str(theirs.fileno()), f"{given},{failure}", f"{grace_s:g}",
-            *_PYTHON, landlock.__file__, str(given), str(failure), *confined.wrapped(command),
+            *confined.wrapped(
+                [*_PYTHON, landlock.__file__, str(given), str(failure), *command]
+            ),
         ]  # fmt: skip
         launch = Launch(words, (theirs.fileno(), given, failure))
         yield launch

@@ -6,11 +6,20 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable
+
+_OF_A_HOOK = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS", "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_DIFF_OPTS",
+})  # fmt: skip
+"""What tells git about another repository, or to answer in another way."""
 
 
 def checkout_id(root: Path) -> str:
@@ -77,16 +86,37 @@ def run_git(
         DeadlineExceeded: The deadline passed meanwhile.
         subprocess.TimeoutExpired: It took longer than `limit_s`.
     """
-    command = ["git", "-C", str(root), "-c", "core.fsmonitor=false", *args]
     try:
-        return subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
-            command, capture_output=True, input=stdin, check=False,
-            timeout=deadline.cap(limit_s, doing),
-            env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
-        )  # fmt: skip
+        return _answer(root, args, stdin, deadline.cap(limit_s, doing), os.environ)
     except subprocess.TimeoutExpired:
         deadline.check(doing)
         raise
+
+
+def ask_git(
+    root: Path, deadline: Deadline, *args: str, limit_s: float, doing: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git on the repository that a folder itself has, whatever the environment names.
+
+    A hook's environment names a repository, and an index that may be another one than the folder's.
+    Raises what `run_git` raises.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    try:
+        return _answer(root, args, b"", deadline.cap(limit_s, doing), own)
+    except subprocess.TimeoutExpired:
+        deadline.check(doing)
+        raise
+
+
+def _answer(
+    root: Path, args: Sequence[str], stdin: bytes, timeout_s: float, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    command = ["git", "-C", str(root), "-c", "core.fsmonitor=false", *args]
+    return subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
+        command, capture_output=True, input=stdin, check=False, timeout=timeout_s,
+        env={**env, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
+    )  # fmt: skip
 
 
 def require_history(root: Path, deadline: Deadline) -> bool:

@@ -33,9 +33,12 @@ _WRITES = (
 RIGHTS = {
     "file": _WRITE_FILE | _TRUNCATE,
     "folder": _WRITE_FILE | _TRUNCATE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER,
-    "anything": _WRITES,
+    "anything": _WRITES & ~(_MAKE_CHAR | _MAKE_BLOCK),
 }
-"""What may be done with a file, in a folder of the phase (no links, pipes, sockets), elsewhere."""
+"""What may be done with a file, in a folder of the phase (no links, pipes, sockets), elsewhere.
+
+Nowhere is a device made: whoever may write to it would write to the disk itself.
+"""
 
 
 class _Ruleset(ctypes.Structure):

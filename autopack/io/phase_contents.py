@@ -14,7 +14,7 @@ from autopack.deadline import Deadline
 from autopack.errors import Refused
 from autopack.io.beneath import opened, opened_root, split
 from autopack.io.fingerprint import CHUNK, NotPlain, open_plain
-from autopack.io.git import run_git
+from autopack.io.git import ask_git
 from autopack.io.phase_diff import Content
 from autopack.phases.census import Change, Item, digest, in_git
 
@@ -126,7 +126,7 @@ class Earlier:
             return None
         words = ("cat-file", "blob", f"{self._commit}:{path}")
         try:
-            done = run_git(
+            done = ask_git(
                 self._root, self.deadline, *words, limit_s=ANSWERS_WITHIN_S, doing=f"reading {path}"
             )
         except (OSError, subprocess.TimeoutExpired):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from autopack.deadline import Deadline
 from autopack.errors import Unreachable
-from autopack.io.git import run_git
+from autopack.io.git import ask_git
 
 _ALIKE = (
     "-c", "core.attributesFile=/dev/null", "-c", "core.autocrlf=false",
@@ -68,7 +68,7 @@ def _diff(pairs: Mapping[str, Pair], options: tuple[str, ...], deadline: Deadlin
     with _laid_out(pairs) as folder:
         words = (*_ALIKE, *options, "a", "b")
         try:
-            done = run_git(folder, deadline, *words, limit_s=120, doing="comparing files")
+            done = ask_git(folder, deadline, *words, limit_s=120, doing="comparing files")
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Unreachable(
                 f"git, which compares files, cannot be asked: {error}",

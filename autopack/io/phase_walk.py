@@ -16,7 +16,7 @@ from autopack.errors import Unreachable
 from autopack.io.audit import AUDIT_FILE
 from autopack.io.beneath import opened, opened_root
 from autopack.io.fingerprint import NotPlain, digest_of, open_plain
-from autopack.io.git import run_git
+from autopack.io.git import ask_git
 from autopack.io.git_state import git_folders, refs_of
 from autopack.phases.census import GIT, UNREADABLE, Census, Item, in_git
 from autopack.phases.paths import fold
@@ -74,7 +74,7 @@ def take_census(root: Path, deadline: Deadline, known: Census | None = None) -> 
         )
     refs, index = refs_of(git), _index(root, deadline, walk, known)
     items = {path: item for path, item in walk.items.items() if not _told(path, item)}
-    return Census(walk.taken_ns, walk.device, items, refs, index)
+    return Census(walk.taken_ns, walk.device, items, refs, index, walk.top)
 
 
 class _Walk:
@@ -87,10 +87,13 @@ class _Walk:
         self.device = 0
         self.items: dict[str, Item] = {}
         self.unread: list[str] = []
+        self.top: Item | None = None
 
     def everything(self, top: int, name: str = "") -> None:
         """Look at all below an open folder; `name` stands in front of each path."""
-        self.device = self.device or os.fstat(top).st_dev
+        found = os.fstat(top)
+        self.device = self.device or found.st_dev
+        self.top = self.top or _folder_item(found)
         waiting = [""]
         while waiting:
             folder = waiting.pop()
@@ -126,8 +129,7 @@ class _Walk:
     def _item(self, folder: int, name: str, path: str, found: os.stat_result) -> Item:
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "device")
         if kind == "folder":
-            mode = stat.S_IMODE(found.st_mode)
-            return Item(kind, mode, 0, 0, 0, found.st_ino, 0, "", _owner(found))
+            return _folder_item(found)
         item = Item(
             kind, stat.S_IMODE(found.st_mode), found.st_size, found.st_mtime_ns, found.st_ctime_ns,
             found.st_ino, found.st_nlink, "", _owner(found),
@@ -153,6 +155,11 @@ class _Walk:
         except PermissionError:
             self.unread.append(path)
             return UNREADABLE
+
+
+def _folder_item(found: os.stat_result) -> Item:
+    mode = stat.S_IMODE(found.st_mode)
+    return Item("folder", mode, 0, 0, 0, found.st_ino, 0, "", _owner(found))
 
 
 def _of_others(path: str, mode: int) -> bool:
@@ -210,7 +217,7 @@ def _index(
     if known is not None and _would_wait(walk.items):
         return {"": "unreadable"}
     try:
-        done = run_git(
+        done = ask_git(
             root,
             deadline,
             "ls-files",

@@ -23,6 +23,8 @@ import time
 _DEATH_SIGNAL, _DUMPABLE, _CHILD_SUBREAPER = 1, 4, 36
 KILLS_WITHIN_S = 5.0
 """So long what comes anew is killed; then what cannot be killed is left."""
+GOES_WITHIN_S = 0.2
+"""So long may what has just lost its parent go by itself, as what a sandbox started for itself."""
 TOLD = 500
 """So many pids are told."""
 
@@ -55,6 +57,12 @@ class _Warden:
                     self.status = ended[1]
             return True
         return False
+
+    def settle(self) -> None:
+        """Give a moment to what is about to end anyway."""
+        until = time.monotonic() + GOES_WITHIN_S
+        while self.reap() and time.monotonic() < until:
+            time.sleep(0.002)
 
     def end_all(self, grace_s: float) -> list[int]:
         """End everything below this process, politely first; return what was there."""
@@ -141,6 +149,8 @@ def main(control: int, kept: list[int], grace_s: float, command: list[str]) -> N
     for descriptor in kept:
         os.close(descriptor)
     outlived = warden.watch()
+    if outlived:
+        warden.settle()
     left = warden.end_all(grace_s)
     if outlived:
         with contextlib.suppress(OSError):  # nobody is there to hear it

@@ -15,6 +15,8 @@ clock among file systems (FAT). As git does, such a file is read again."""
 GIT = ".git"
 CONFIG = "common/config"
 """Stands among the refs of a linked worktree: the digest of the configuration it shares."""
+TOP = "."
+"""The name that the workspace's own folder goes by."""
 UNREADABLE = "unreadable"
 """The digest of a file or folder that may not be read."""
 
@@ -46,7 +48,7 @@ class Census:
     """All there is: names by path, git's branches and tags, and its index.
 
     `taken_ns` is the clock before the first look; `device` is the file system of the root.
-    `index` is None where git keeps none.
+    `index` is None where git keeps none. `top` is the workspace's own folder.
     """
 
     taken_ns: int
@@ -54,6 +56,7 @@ class Census:
     items: Mapping[str, Item]
     refs: Mapping[str, str] = field(default_factory=dict)
     index: Mapping[str, str] | None = None
+    top: Item | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a snapshot."""
@@ -63,13 +66,15 @@ class Census:
             "items": dict(self.items),
             "refs": dict(self.refs),
             "index": None if self.index is None else dict(self.index),
+            "top": self.top,
         }
 
 
 def census_of(value: Any) -> Census:
     """Return the census of a snapshot."""
     items = {path: Item(*row) for path, row in value["items"].items()}
-    return Census(value["taken_ns"], value["device"], items, value["refs"], value["index"])
+    top = Item(*value["top"]) if value["top"] else None
+    return Census(value["taken_ns"], value["device"], items, value["refs"], value["index"], top)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Change:
 def changes(before: Census, after: Census) -> Iterator[Change]:
     """Yield every difference of names, in order of the paths; a rename is deleted and created."""
     same_disk = before.device == after.device
+    if before.top and after.top and (action := _action(before.top, after.top, same_disk)):
+        yield Change(TOP, action, before.top, after.top)
     for path in sorted(before.items.keys() | after.items.keys()):
         old, new = before.items.get(path), after.items.get(path)
         if action := _action(old, new, same_disk):

@@ -10,7 +10,7 @@ from typing import Any
 from autopack.phases.census import Census, census_of
 from autopack.phases.scope import Budget, Command, Scope
 
-SCHEMA = "autopack.phase-snapshot/2"
+SCHEMA = "autopack.phase-snapshot/3"
 _HEAD = f'{{"schema":"{SCHEMA}","sha256":"'.encode()
 _MIDDLE = b'","snapshot":'
 _DIGEST = 64

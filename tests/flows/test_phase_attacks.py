@@ -336,8 +336,8 @@ def test_configuration_that_keeps_git_waiting_is_told_and_keeps_nothing(root, mo
         phase_walk.take_census(root, within)
     monkeypatch.setattr(phase_contents, "ANSWERS_WITHIN_S", 1)
     asked = []
-    ask = phase_contents.run_git
-    monkeypatch.setattr(phase_contents, "run_git", lambda *w, **m: asked.append(w) or ask(*w, **m))
+    ask = phase_contents.ask_git
+    monkeypatch.setattr(phase_contents, "ask_git", lambda *w, **m: asked.append(w) or ask(*w, **m))
     earlier = Earlier(root, contents_of(root, (), within), "0" * 40, within)
     items = {path: item for path, item in then.items.items() if path.startswith("src/other/")}
     assert {earlier.content(path, item) for path, item in items.items()} == {None}
@@ -361,3 +361,19 @@ def test_a_snapshot_of_another_form_is_refused(body, phase, root, begun):
     done = phase("end")
     assert done.returncode == 6, done.stdout
     assert "cannot be trusted" in done.report["message"]
+
+
+def test_a_phase_ends_in_a_hook_as_anywhere(phase, root, begun, tmp_path):
+    """Git tells its hooks which repository and which index are meant: here, others."""
+    git(root, "init", "-q", str(tmp_path / "other"))
+    (root / "docs/INDEX.md").write_text("# Index\nmore\n")
+    hook = {
+        "GIT_DIR": str(tmp_path / "other/.git"),
+        "GIT_INDEX_FILE": str(tmp_path / "other/.git/next-index-1.lock"),
+        "GIT_WORK_TREE": str(tmp_path / "other"),
+        "GIT_DIFF_OPTS": "-u0",
+    }
+    done = phase("end", "--execute", env=hook)
+    assert told(done.report) == {("docs/INDEX.md", "PS709")}, done.stdout + done.stderr
+    patch = next(n for n in done.report["writes"]["files"] if n.endswith(".patch"))
+    assert " # Index\n+more\n" in (root / patch).read_text()

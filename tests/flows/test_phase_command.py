@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from autopack.io import landlock
-from tests.support.phase_commands import codes, ended, lay_out_passing, passing, runner
-from tests.support.phase_runs import lay_out, write_spec
+from tests.support.phase_commands import codes, ended, lay_out_passing, passing, run_under, runner
+from tests.support.phase_runs import write_spec
 from tests.support.redirects import git
 
 needs_landlock = pytest.mark.skipif(
@@ -256,29 +253,8 @@ def test_a_run_without_a_command_is_a_usage_error(run_flow, root):
     assert done.returncode == 2
 
 
-WITHOUT = """
-import runpy, sys
-from autopack.io import confine
-confine.best = lambda: "none"
-sys.argv = ["phase_check", *sys.argv[1:]]
-runpy.run_module("flows.phase_check", run_name="__main__")
-"""
-
-
-def without_sandbox(root, *words, code):
-    from tests.support.session import REPOSITORY, clean_environment
-
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT, "run", str(root.parent / "plan.json"), "--workspace",
-         str(root), "--engine", "direct", "--json", "--execute", *words, "--", sys.executable,
-         "-c", code],
-        cwd=REPOSITORY, env=clean_environment(PATH=path), capture_output=True, check=False,
-    )  # fmt: skip
-
-
 def test_without_a_sandbox_the_run_warns_and_finds_violations_afterwards(root):
-    done = without_sandbox(root, code="open('docs/INDEX.md', 'a').write('y')")
+    done = run_under("none", root, code="open('docs/INDEX.md', 'a').write('y')")
     report = json.loads(done.stdout)
     assert done.returncode == 1
     assert sorted(f["code"] for f in report["findings"]) == ["PS709", "PS731"]
@@ -287,7 +263,7 @@ def test_without_a_sandbox_the_run_warns_and_finds_violations_afterwards(root):
 
 
 def test_a_sandbox_can_be_required(root):
-    done = without_sandbox(root, "--require-sandbox", code="pass")
+    done = run_under("none", root, "--require-sandbox", code="pass")
     assert done.returncode == 4
     assert not (root / ".autonomous_runs/phases").exists()
 
@@ -308,24 +284,6 @@ def test_an_interrupted_run_ends_its_command(root):
     child.send_signal(signal.SIGTERM)
     assert child.wait() == 143
     assert ended(int(pid.read_text()))
-
-
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
-def test_bubblewrap_keeps_to_the_scope_as_well(tmp_path):
-    from autopack.io.confine import Confinement, launcher
-    from autopack.phases.confinement import Grants
-
-    root = lay_out(tmp_path / "ws")
-    granted = Grants(("src/app",), ("tests/test_app.py",), (), (), (), ())
-    (tmp_path / "private").mkdir()
-    made = Confinement("bubblewrap", root, granted, (), str(tmp_path / "private"))
-    for code, good in (("open('src/app/n.py', 'w')", True), ("open('docs/n.md', 'w')", False)):
-        with launcher(made, [sys.executable, "-c", code], 1.0) as launch:
-            done = subprocess.run(
-                launch.words, cwd=root, pass_fds=launch.descriptors, capture_output=True,
-                check=False,
-            )  # fmt: skip
-        assert (done.returncode == 0) == good, done.stderr
 
 
 def test_git_cannot_be_led_astray_by_what_the_phase_wrote(root, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from autopack.io.lock_processes import look
 from tests.support.phase_runs import lay_out
 from tests.support.phase_specs import spoiled
 from tests.support.process import Finished
+from tests.support.session import REPOSITORY, clean_environment
 
 POLICY = "commands: [{argv: [python, tests/test_app.py], paths: true}]\n"
 """A test that needs no test runner."""
@@ -43,6 +45,29 @@ def runner(run_flow: Callable[..., Finished], root: Path) -> Callable[..., Finis
         )  # fmt: skip
 
     return start
+
+
+UNDER = """
+import runpy, sys
+from autopack.io import confine
+best = sys.argv.pop(1)
+confine.best = lambda: best
+runpy.run_module("flows.phase_check", run_name="__main__", alter_sys=True)
+"""
+
+
+def run_under(
+    sandbox: str, root: Path, *words: str, code: str | list[str]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a Python program, or other words, as a phase's command under one sandbox."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = code if isinstance(code, list) else [sys.executable, "-c", code]
+    return subprocess.run(
+        [sys.executable, "-c", UNDER, sandbox, "run", str(root.parent / "plan.json"),
+         "--workspace", str(root), "--engine", "direct", "--json", "--execute", *words, "--",
+         *command],
+        cwd=REPOSITORY, env=clean_environment(PATH=path), capture_output=True, check=False,
+    )  # fmt: skip
 
 
 def ended(pid: int) -> bool:

@@ -151,6 +151,7 @@ VIOLATIONS: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
                         {"src/other/lib.py": "PS704"}),
     "set-id within the scope": (lambda r: _set_id(r / "src/app/main.py"),
                                 {"src/app/main.py": "PS704"}),
+    "the workspace opened to all": (lambda r: r.chmod(0o777), {".": "PS704"}),
     "renamed": (_rename, {"src/other/lib.py": "PS703", "src/other/library.py": "PS702"}),
     "symlink made": (lambda r: (r / "src/app/l").symlink_to("/etc"), {"src/app/l": "PS705"}),
     "symlink turned": (

@@ -53,6 +53,28 @@ def test_a_set_id_bit_is_not_passed_on(root):
     assert (root / "docs/page.md").stat().st_mode & 0o7777 == 0o755
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_keeps_its_owner(root):
+    os.chown(root / "docs/page.md", 12345, 54321)
+    write(root, "docs/page.md")
+    found = (root / "docs/page.md").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 54321, 0o644)
+
+
+def test_a_writer_that_is_kept_writes_to_nothing_else(root, tmp_path):
+    """Its descriptor's number is the next file's."""
+    with open_for_write(root, "docs/page.md", WITHIN) as kept:
+        kept.write(b"new\n")
+    other = [os.open(tmp_path / f"other{n}", os.O_CREAT | os.O_RDWR) for n in range(8)]
+    try:
+        with pytest.raises(Unreachable):
+            kept.write(b"late\n")
+    finally:
+        list(map(os.close, other))
+    assert {(tmp_path / f"other{n}").read_bytes() for n in range(8)} == {b""}
+    assert (root / "docs/page.md").read_text() == "new\n"
+
+
 def test_folders_are_made(root):
     write(root, "docs/a/b/c.md")
     assert (root / "docs/a/b/c.md").read_bytes() == b"new\n"
