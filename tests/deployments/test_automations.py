@@ -122,8 +122,9 @@ def test_events_start_runs_and_failures_are_told(
 
     # Drift starts a sync of that workspace.
     root = make_workspace({"docs/BUILD_HISTORY.md": DRIFTED})
-    words = ("--engine", "server", "--json")
-    checked = run_flow("sot_counts", "--workspace", root, *words, env=clean)
+    # Prefect's SQLite can keep everybody waiting for its busy timeout, a minute.
+    words = ("--engine", "server", "--json", "--max-seconds", "240")
+    checked = run_flow("sot_counts", "--workspace", root, *words, env=clean, seconds=300)
     assert checked.returncode == 0, checked.stderr
     assert "meta_drift" in {finding["code"] for finding in checked.report["findings"]}
     full_server.until(lambda: started("every-15-minutes"))
