@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     root = session.REPOSITORY
     tools = (".pytest_cache", ".hypothesis", ".venv", ".import_linter_cache")
     guards.install()
-    guards.allow(session.FOLDER, sys.prefix, *(root / name for name in tools))
+    guards.allow(session.FOLDER, session.SHARED, sys.prefix, *(root / name for name in tools))
     if kept := os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY"):  # preflight keeps the tree clean
         guards.allow(kept)
 

@@ -21,6 +21,7 @@ from autopack.errors import Refused, UsageError
 from deployments import environment
 from tasks import leftovers
 from tests.support.figures import record
+from tests.support.prefect_home import furnish
 from tests.support.process import Finished, run_bounded, stop
 from tests.support.session import REPOSITORY, clean_environment
 
@@ -219,6 +220,7 @@ def test_a_server_that_cannot_start_is_4_and_names_its_log(place: Place) -> None
 
 
 def test_serving_ends_when_its_server_does(place: Place, make_workspace) -> None:
+    furnish(place.home)
     child = place.serve("--workspace", make_workspace({}))
     place.until(lambda: "serving " in place.log.read_text())
     os.kill(leftovers.pid_of(place.record()["server"]), signal.SIGKILL)

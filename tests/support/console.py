@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tasks import api
 from tests.support import guards
+from tests.support.prefect_home import furnish
 from tests.support.process import stop
 from tests.support.session import REPOSITORY, clean_environment
 
@@ -148,7 +150,7 @@ def served(folder: Path, roots: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     env = {
-        **clean_environment(PREFECT_API_URL=None), "PREFECT_HOME": str(folder / "prefect"),
+        **clean_environment(PREFECT_API_URL=None), "PREFECT_HOME": str(furnish(folder / "prefect")),
         "PREFECT_SERVER_API_PORT": str(port), "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
         "QDRANT_HOST": "embedded", "AUTOPACK_WORKSPACE_ROOTS": str(roots),
     }  # fmt: skip
@@ -169,10 +171,13 @@ def served(folder: Path, roots: Path) -> Iterator[str]:
 
 
 def _deployed(url: str) -> bool:
+    """Return whether all that `prefect.yaml` describes is there; one comes after the other."""
+    wanted = len(yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"])
     try:
-        return api.call(f"{url}/api", "/deployments/count", time.monotonic() + 5, {}) >= (200, 1)
+        answer = api.call(f"{url}/api", "/deployments/count", time.monotonic() + 5, {})
     except api.NoAnswer:
         return False
+    return answer == (200, wanted)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 
 from deployments import limits
 from tasks import api, server
+from tests.support.prefect_home import furnish
 from tests.support.process import stop
 
 
@@ -58,7 +59,7 @@ class PrefectServer:
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """A fresh database and a real server; in-process flows use it too, without heartbeats."""
-    home = tmp_path_factory.mktemp("prefect-home")
+    home = furnish(tmp_path_factory.mktemp("prefect-home"))
     env = {**os.environ, "PREFECT_HOME": str(home)}
     running = server.launch("process:test-session", env)
     try:
@@ -135,7 +136,7 @@ def full_server(tmp_path: Path) -> Iterator[FullServer]:
     url = f"http://127.0.0.1:{port}/api"
     env = {
         **os.environ,
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_HOME": str(furnish(tmp_path / "prefect")),
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_SERVER_LEVEL": "INFO",

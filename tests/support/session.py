@@ -13,6 +13,12 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = Path(tempfile.mkdtemp(prefix="autopack-tests-")).resolve()
+_SHARED = "AUTOPACK_TESTS_SHARED"
+if _SHARED not in os.environ:  # the workers of this process will find it there
+    os.environ[_SHARED] = tempfile.mkdtemp(prefix="autopack-tests-shared-")
+    atexit.register(shutil.rmtree, os.environ[_SHARED], ignore_errors=True)
+SHARED = Path(os.environ[_SHARED]).resolve()
+"""What all processes of a run of tests make once: bytecode, and the tables of Prefect."""
 
 TARGETS = (
     "DATABASE_URL",
@@ -38,7 +44,6 @@ _OURS = {
     **{f"GIT_{who}_NAME": "Autopack tests" for who in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{who}_EMAIL": "tests@autopack.invalid" for who in ("AUTHOR", "COMMITTER")},
 }
-_BYTECODE = "AUTOPACK_TESTS_BYTECODE"
 _KEPT = ("PATH", "SYSTEMROOT", "CI", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0")
 
 
@@ -48,25 +53,16 @@ def clean_environment(**more: str | None) -> dict[str, str]:
     A value of None takes a variable away.
     """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    given = {"LC_ALL": "C.UTF-8", "PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": _bytecode()}
+    given = {
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPYCACHEPREFIX": str(SHARED / "bytecode"),
+    }
     merged = {**kept, **_OURS, **given, **more}
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def _bytecode() -> str:
-    """Return the folder of the bytecode of all children of a run of tests, outside the checkout.
-
-    The first process to ask makes it, and the workers that it starts find it in the environment.
-    """
-    if _BYTECODE not in os.environ:
-        folder = tempfile.mkdtemp(prefix="autopack-bytecode-")
-        os.environ[_BYTECODE] = folder
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return os.environ[_BYTECODE]
-
-
 def _isolate() -> None:
-    _bytecode()
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         del os.environ[name]
     os.environ.update(_OURS)
