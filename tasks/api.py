@@ -17,6 +17,11 @@ _LARGEST = 8 << 20
 class NoAnswer(Exception):
     """The API did not answer in time, or not as HTTP."""
 
+    @property
+    def away(self) -> bool:
+        """Whether nobody listens there, so that nothing was sent."""
+        return isinstance(self.__cause__, ConnectionRefusedError)
+
 
 def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> tuple[int, Any]:
     """Return status and JSON of one request that ends by `until` on the monotonic clock.

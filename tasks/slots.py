@@ -10,12 +10,14 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from autopack.errors import Busy, Refused, Unreachable
 from autopack.io.again import again
 from tasks import api
+
+T = TypeVar("T")
 
 LEASE_S = 60.0
 """How long Prefect keeps a slot for a dead holder; the shortest it accepts."""
@@ -24,6 +26,8 @@ ASK_S = 5.0
 """Longest wait for one answer."""
 TAKE_S = 30.0
 """The same for a slot: a request that is given up may still take one, for `LEASE_S`."""
+AWAY_S = 60.0
+"""How long a server may be away while a slot is asked for: one that is started again is back."""
 _POLL_S = 0.5
 FAULT = 500
 """From here on Prefect says that its own database is locked or its Redis is away: ask again."""
@@ -45,6 +49,10 @@ def limit_of(url: str, name: str, until: float) -> dict[str, Any] | None:
             next_step="see the server's log",
         )
     return dict(found) if status == 200 else None
+
+
+class Away(Unreachable):
+    """Nobody listens at the server's address."""
 
 
 class _Fault(Exception):
@@ -76,15 +84,22 @@ def ask(
     """Return the answer of one API call.
 
     Raises:
+        Away: Nobody listens there.
         Unreachable: There is none by then, or after `patience_s`.
     """
     try:
         return api.call(url, path, min(until, time.monotonic() + patience_s), body)
     except api.NoAnswer as error:
-        raise Unreachable(
+        raise (Away if error.away else Unreachable)(
             f"the Prefect server at {url} does not answer: {error}",
             next_step="start it again, or use --engine direct on the machine of the workspace",
         ) from None
+
+
+def _present(asked: Callable[[], T], until: float) -> T:
+    """Ask again while nobody listens, for a server is started again now and then."""
+    until = min(until, time.monotonic() + AWAY_S)
+    return again(asked, lambda error: isinstance(error, Away), until, _POLL_S)
 
 
 def preflight(url: str, names: Sequence[str], until: float) -> None:
@@ -141,9 +156,9 @@ class Slots:
             Refused: A limit cannot be used.
             Unreachable: The server does not answer.
         """
-        preflight(self.url, self.names, until)
+        _present(lambda: preflight(self.url, self.names, until), until)
         told = 0.0
-        while (lease := self._try(until)) is None:
+        while (lease := _present(lambda: self._try(until), until)) is None:
             now = time.monotonic()
             if now >= until:
                 raise Busy(

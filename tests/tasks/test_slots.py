@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autopack.errors import Unreachable
-from tasks import slots
+from tasks import api, slots
 from tasks.slots import Slots, limit_of
 from tests.support.loopback import Quiet, listening
 
@@ -66,3 +66,31 @@ def test_a_slot_that_comes_late_is_no_slot_that_is_lost(
     taking = Slots(serving(answer), ["docs"], None)
     assert taking.take(time.monotonic() + 30, lambda _: None, lambda: False) == "late"
     taking.release()
+
+
+def test_a_server_that_is_started_again_is_waited_for(
+    serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = api.call
+    turns = iter([1, 0, 1, 1, 0])
+    away: list[str] = []
+
+    def call(url: str, path: str, *rest: Any) -> Answer:
+        if next(turns, 0):
+            away.append(path.rpartition("/")[2])
+            url = "http://127.0.0.1:9"
+        return answered(url, path, *rest)
+
+    monkeypatch.setattr(api, "call", call)
+    url = serving(lambda path: (200, {"lease_id": "it"} if path.endswith("lease") else LIMIT))
+    taking = Slots(url, ["docs"], None)
+    assert taking.take(time.monotonic() + 30, lambda _: None, lambda: False) == "it"
+    taking.release()
+    assert away == ["docs", "increment-with-lease", "increment-with-lease"]
+
+
+def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "AWAY_S", 1.0)
+    slot = Slots("http://127.0.0.1:9", ["docs"], None)
+    with pytest.raises(Unreachable, match=r"does not answer: .*refused"):
+        slot.take(time.monotonic() + 300, lambda _: None, lambda: False)
