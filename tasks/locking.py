@@ -36,6 +36,8 @@ WAIT_S = 30.0
 """How long a run waits for its whole set; its deadline may make it shorter."""
 SLOT_WAIT_S = 90.0
 """How long it then waits for the Prefect slots: a dead holder's are taken for up to 75 s."""
+IN_LINE = "waits for Prefect slots"
+"""What a holder is doing that has its locks and no slots yet."""
 UMBRELLA = "tidy"
 STALE = "autopack.lock.stale"
 """The event from which the `locks` deployment starts."""
@@ -129,7 +131,8 @@ def holding(
         names: Locks that nobody else may hold meanwhile.
         shared: Locks that others may hold shared as well.
         root: The workspace.
-        deadline: Waiting ends with it, or after `WAIT_S`.
+        deadline: Waiting ends with it, or after `WAIT_S`, or where the holder itself waits for its
+            Prefect slots, after `SLOT_WAIT_S` more.
         allow_network: A database guards what is written, so a network filesystem is good enough.
         release_orphan_slots: Give back the Prefect slot of a holder that is proven dead, rather
             than wait until its lease ends.
@@ -147,14 +150,21 @@ def holding(
     deadline = deadline or Deadline.after(min(run.left(), 86_400.0))
     tell = _teller()
     began = time.monotonic()
-    locks = MultiLock(
-        root or run.workspace, wants, owner, deadline,
-        on_wait=tell, wait_seconds=WAIT_S, allow_network=allow_network,
-    )  # fmt: skip
     slots = _slots(run, names)
     taken: list[str] = []
+
+    def lock_set(wait_s: float) -> MultiLock:
+        return MultiLock(
+            root or run.workspace, wants, owner, deadline,
+            on_wait=tell, wait_seconds=wait_s, allow_network=allow_network,
+        )  # fmt: skip
+
+    def is_queue() -> bool:
+        seen = inspect(root or run.workspace, wants) if slots else []
+        return any(one.holder and one.holder.phase == IN_LINE for one in seen)
+
     try:
-        with locks:
+        with _entered(lock_set, deadline, is_queue) as locks:
             taken.append("locks")
             if slots and release_orphan_slots:
                 _release_orphans(slots, locks, root or run.workspace)
@@ -167,6 +177,25 @@ def holding(
         if "slots" not in taken:
             _tell_stale(root or run.workspace, wants, slots.names if slots and taken else [])
         raise
+
+
+@contextmanager
+def _entered(
+    lock_set: Callable[[float], MultiLock], deadline: Deadline, is_queue: Callable[[], bool]
+) -> Iterator[MultiLock]:
+    """Hold a set of locks; whoever holds it and waits for slots has as long as that may take."""
+    locks = lock_set(WAIT_S)
+    try:
+        locks.acquire()
+    except Busy:
+        if not deadline.remaining() or not is_queue():
+            raise
+        locks = lock_set(SLOT_WAIT_S)
+        locks.acquire()
+    try:
+        yield locks
+    finally:
+        locks.release()
 
 
 def _tell_stale(root: Path, wants: Iterable[str], slots: list[str]) -> None:
@@ -210,7 +239,7 @@ def _queued(
     """Hold the slots, with their lease noted in the record of each exclusive lock."""
 
     def waiting(line: str) -> None:
-        locks.progress(0, 0, "waits for Prefect slots")
+        locks.progress(0, 0, IN_LINE)
         tell(line)
 
     def fenced() -> bool:

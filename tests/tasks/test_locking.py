@@ -21,11 +21,12 @@ from autopack.io.locks import break_lock, inspect
 from autopack.locks.errors import Fenced, LockOrderError
 from autopack.report import Report
 from deployments import limits
-from tasks import slots
+from tasks import locking, slots
 from tasks.locking import holding
 from tasks.run import Run, draft, running
 from tests.support import session
 from tests.support.prefect_fixtures import FullServer, PrefectServer
+from tests.support.process import stop
 
 
 @pytest.fixture
@@ -248,17 +249,22 @@ from tasks.locking import holding
 from tasks.run import Run, running
 with running(Run("victim", {"workspace": sys.argv[1]}, engine="server")), holding("docs"):
     print("held", flush=True)
-    time.sleep(600)
+    time.sleep(float(sys.argv[2]))
 """
+
+
+def holder(server: PrefectServer | FullServer, root: Path, seconds: float) -> subprocess.Popen[str]:
+    """Start a process that takes the lock and its slot for so long."""
+    env = {k: v for k, v in server.env.items()} if isinstance(server, FullServer) else server.env()
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(root), str(seconds)], env=env, cwd=session.REPOSITORY,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def killed_holder(server: PrefectServer | FullServer, root: Path) -> None:
     """Let a process take the lock and its slot, and kill it."""
-    env = {k: v for k, v in server.env.items()} if isinstance(server, FullServer) else server.env()
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(root)], env=env, cwd=session.REPOSITORY,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    child = holder(server, root, 600)
     assert child.stdout
     assert child.stdout.readline() == "held\n"
     os.kill(child.pid, signal.SIGKILL)
@@ -289,6 +295,33 @@ def test_a_dead_holders_slot_is_given_back_when_asked_for(prefect_server, run) -
     with holding("docs", deadline=Deadline.after(30), release_orphan_slots=True):
         assert active(prefect_server, "docs") == 1
     assert active(prefect_server, "docs") == 0
+
+
+def test_who_waits_behind_a_holder_in_line_waits_as_long_as_that_one(
+    prefect_server, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_holder(prefect_server, run.workspace)
+    [dead] = inspect(run.workspace, ["docs"])
+    monkeypatch.setattr(locking, "WAIT_S", 0.5)
+    first = holder(prefect_server, run.workspace, 0)
+
+    def in_line() -> bool:
+        [seen] = inspect(run.workspace, ["docs"])
+        there = seen.holder is not None and seen.holder.process.pid == first.pid
+        return there and seen.holder.phase == locking.IN_LINE
+
+    lease = (prefect_server.url, locking.lease_of(dead.holder))
+    later = threading.Timer(2.0, slots.release, lease)
+    try:
+        while not in_line():
+            assert first.poll() is None
+            time.sleep(0.05)
+        later.start()
+        with holding("docs"):
+            assert first.wait(60) == 0, "it was served before"
+        later.join()
+    finally:
+        stop(first)
 
 
 @pytest.mark.soak
