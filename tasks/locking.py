@@ -144,6 +144,7 @@ def holding(
         Unreachable: The lock files, or the Prefect server of the run, cannot be used.
     """
     run = current() or Run("program", {})
+    where = root or run.workspace
     wants: dict[str, Mode] = dict.fromkeys((UMBRELLA, *shared), "shared")
     wants.update(dict.fromkeys(names, "exclusive"))
     owner = Owner(run.flow, run.flow_run_id or "")
@@ -155,19 +156,19 @@ def holding(
 
     def lock_set(wait_s: float) -> MultiLock:
         return MultiLock(
-            root or run.workspace, wants, owner, deadline,
+            where, wants, owner, deadline,
             on_wait=tell, wait_seconds=wait_s, allow_network=allow_network,
         )  # fmt: skip
 
     def is_queue() -> bool:
-        seen = inspect(root or run.workspace, wants) if slots else []
+        seen = inspect(where, wants) if slots else []
         return any(one.holder and one.holder.phase == IN_LINE for one in seen)
 
     try:
         with _entered(lock_set, deadline, is_queue) as locks:
             taken.append("locks")
             if slots and release_orphan_slots:
-                _release_orphans(slots, locks, root or run.workspace)
+                _release_orphans(slots, locks, where)
             with _queued(slots, locks, names, deadline, tell) if slots else nullcontext():
                 taken.append("slots")
                 held = Held(locks, _taken.get())
@@ -175,7 +176,7 @@ def holding(
                     yield held
     except Busy:
         if "slots" not in taken:
-            _tell_stale(root or run.workspace, wants, slots.names if slots and taken else [])
+            _tell_stale(where, wants, slots.names if slots and taken else [])
         raise
 
 

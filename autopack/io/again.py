@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -47,6 +46,8 @@ def flock(descriptor: int, mode: int, until: float, every_s: float) -> None:
     Raises:
         BlockingIOError: It was not free by then.
     """
+    import fcntl  # not everywhere, and whoever tries again need not lock
+
     again(
         lambda: fcntl.flock(descriptor, mode | fcntl.LOCK_NB),
         lambda error: isinstance(error, BlockingIOError),

@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -74,20 +74,33 @@ def compare_commits(root: Path, ours: str | None, theirs: str | None, deadline: 
     return "unknown" if shallow or seen or not _git(root, deadline, "rev-parse") else "behind"
 
 
-def run_git(
-    root: Path, deadline: Deadline, *args: str, stdin: bytes = b"", limit_s: float, doing: str
+def run_git(  # noqa: PLR0913 - options, by keyword
+    root: Path,
+    deadline: Deadline,
+    *args: str,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    limit_s: float,
+    doing: str,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git on what the repository holds itself; a partial clone fetches nothing.
 
-    No program starts that the repository's configuration names as its file system monitor.
+    No program starts that the repository's configuration names as its file system monitor. `env` is
+    the environment in place of this process's own.
 
     Raises:
         OSError: There is no git.
         DeadlineExceeded: The deadline passed meanwhile.
         subprocess.TimeoutExpired: It took longer than `limit_s`.
     """
+    given = os.environ if env is None else env
+    command = ["git", "-C", str(root), "-c", "core.fsmonitor=false", *args]
     try:
-        return _answer(root, args, stdin, deadline.cap(limit_s, doing), os.environ)
+        return subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
+            command, capture_output=True, input=stdin, check=False,
+            timeout=deadline.cap(limit_s, doing),
+            env={**given, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         deadline.check(doing)
         raise
@@ -102,21 +115,7 @@ def ask_git(
     Raises what `run_git` raises.
     """
     own = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
-    try:
-        return _answer(root, args, b"", deadline.cap(limit_s, doing), own)
-    except subprocess.TimeoutExpired:
-        deadline.check(doing)
-        raise
-
-
-def _answer(
-    root: Path, args: Sequence[str], stdin: bytes, timeout_s: float, env: Mapping[str, str]
-) -> subprocess.CompletedProcess[bytes]:
-    command = ["git", "-C", str(root), "-c", "core.fsmonitor=false", *args]
-    return subprocess.run(  # noqa: S603 - a fixed argument vector, no shell
-        command, capture_output=True, input=stdin, check=False, timeout=timeout_s,
-        env={**env, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
-    )  # fmt: skip
+    return run_git(root, deadline, *args, env=own, limit_s=limit_s, doing=doing)
 
 
 def require_history(root: Path, deadline: Deadline) -> bool:

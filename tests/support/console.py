@@ -149,6 +149,7 @@ def served(folder: Path, roots: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    wanted = len(yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"])
     env = {
         **clean_environment(PREFECT_API_URL=None), "PREFECT_HOME": str(furnish(folder / "prefect")),
         "PREFECT_SERVER_API_PORT": str(port), "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
@@ -161,7 +162,7 @@ def served(folder: Path, roots: Path) -> Iterator[str]:
         )  # fmt: skip
         try:
             until = time.monotonic() + PATIENCE_S
-            while not _deployed(url):
+            while not _deployed(url, wanted):
                 assert child.poll() is None, (folder / "serve.log").read_text()
                 assert time.monotonic() < until, (folder / "serve.log").read_text()
                 time.sleep(0.3)
@@ -170,9 +171,8 @@ def served(folder: Path, roots: Path) -> Iterator[str]:
             stop(child, signal.SIGINT)
 
 
-def _deployed(url: str) -> bool:
-    """Return whether all that `prefect.yaml` describes is there; one comes after the other."""
-    wanted = len(yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"])
+def _deployed(url: str, wanted: int) -> bool:
+    """Return whether so many deployments are there; one comes after the other."""
     try:
         answer = api.call(f"{url}/api", "/deployments/count", time.monotonic() + 5, {})
     except api.NoAnswer:
