@@ -14,7 +14,7 @@ from flows.locks import locks_status
 from flows.sot_counts import sot_counts
 from flows.tidy import tidy
 from tasks import status as steps
-from tasks import status_disk, status_kept, status_parts, status_prefect
+from tasks import status_disk, status_kept, status_parts, status_prefect, status_silent
 from tasks.engine import Between, draft, flow
 from tasks.status import Looking, Question
 from tasks.status_report import describe
@@ -36,7 +36,7 @@ def status(
     Args:
         workspace: The checkout that is looked at.
         execute: Keep the numbers of this look in .autonomous_runs/_index/health.jsonl, from which
-            the page draws where they go.
+            the page draws where they go, and close the flow runs of machines that are gone.
         strict: Warnings make the exit code 1 too.
         database_url: postgresql://user:password@host/name or sqlite:///file.db. Without it
             DATABASE_URL, else autopack.db in the workspace.
@@ -71,6 +71,8 @@ def _look(report: Report, looking: Looking, database_url: str | None) -> None:
         status_kept.phase(looking)
     with report.step("prefect"), steps.as_a_line(looking, "schedules"):
         status_prefect.ask_prefect(looking)
+    with report.step("silent-runs"), steps.as_a_line(looking, status_silent.NAME):
+        status_silent.close(looking, report.execute)
     with report.step("recall"), steps.as_a_line(looking, "history"):
         steps.recall(looking)
 

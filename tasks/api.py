@@ -40,6 +40,21 @@ def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) 
         raise NoAnswer(str(error)) from error
 
 
+def ask(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> Any:
+    """Return the JSON of one request that the server grants; while its SQLite is locked, ask again.
+
+    Raises:
+        NoAnswer: It was not granted by `until`, on the monotonic clock in seconds.
+    """
+    status, answer = call(url, path, until, body)
+    while status == 503 and time.monotonic() < until:
+        time.sleep(0.1)
+        status, answer = call(url, path, until, body)
+    if status >= 300:
+        raise NoAnswer(f"{path} answered {status}")
+    return answer
+
+
 def _address(at: SplitResult) -> tuple[str, int]:
     if at.scheme not in ("http", "https") or not at.hostname:
         raise ValueError("no http(s) address")

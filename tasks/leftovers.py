@@ -1,4 +1,4 @@
-"""Flow runs whose process died without closing them: found by their tag, marked Crashed.
+"""Flow runs whose process died without closing them: found by their tag, ended.
 
 A local run carries a tag that names its process: host, boot, PID namespace, PID and start time. The
 temporary server closes its own parent's run; any later run closes what is left of dead processes
@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks import api
+from tasks import open_runs
 
 LOCAL_TAG = "local-process"
-OPEN_STATES = ("RUNNING", "PENDING", "CANCELLING")
 _TAG = re.compile(r"process:(?P<place>[^:]*:[^:]*:\d+):(?P<pid>\d+):(?P<start>\d+)")
 
 
@@ -92,51 +91,21 @@ def is_dead(tag: str) -> bool | None:
 
 
 def close(url: str, tag: str, message: str, limit: float = 5.0) -> int:
-    """Mark every open run with this tag Crashed; return how many there were."""
+    """End every open run with this tag; return how many there were."""
     until = time.monotonic() + limit
-    runs = _open_runs(url, tag, until)
-    for run in runs:
-        _crash(url, run["id"], message, until)
-    return len(runs)
+    return _end(url, open_runs.find(url, until, tag=tag), message, until)
 
 
 def sweep(url: str, limit: float = 2.0) -> int:
-    """Mark the open runs of dead processes of this host Crashed; return how many there were."""
-    until, closed = time.monotonic() + limit, 0
-    for run in _open_runs(url, LOCAL_TAG, until):
-        if any(is_dead(tag) for tag in run.get("tags", ())):
-            _crash(url, run["id"], "the process of this run ended without closing it", until)
-            closed += 1
-    return closed
+    """End the open runs of dead processes of this host; return how many there were."""
+    until = time.monotonic() + limit
+    runs = [
+        run
+        for run in open_runs.find(url, until, tag=LOCAL_TAG)
+        if any(is_dead(tag) for tag in run.get("tags", ()))
+    ]
+    return _end(url, runs, "the process of this run ended without closing it", until)
 
 
-def _open_runs(url: str, tag: str, until: float) -> list[dict[str, Any]]:
-    wanted = {
-        "flow_runs": {
-            "tags": {"all_": [tag]},
-            "state": {"type": {"any_": OPEN_STATES}},
-        },
-        "limit": 200,
-    }
-    return _post(url, "/flow_runs/filter", wanted, until)  # type: ignore[no-any-return]
-
-
-def _crash(url: str, run_id: str, message: str, until: float) -> None:
-    state = {"type": "CRASHED", "name": "Crashed", "message": message}
-    tasks = {
-        "flow_runs": {"id": {"any_": [run_id]}},
-        "task_runs": {"state": {"type": {"any_": OPEN_STATES}}},
-    }
-    for run in _post(url, "/task_runs/filter", tasks, until):
-        _post(url, f"/task_runs/{run['id']}/set_state", {"state": state, "force": True}, until)
-    _post(url, f"/flow_runs/{run_id}/set_state", {"state": state, "force": True}, until)
-
-
-def _post(url: str, path: str, body: dict[str, Any], until: float) -> Any:
-    status, answer = api.call(url, path, until, body)
-    while status == 503 and time.monotonic() < until:  # SQLite is locked for a moment
-        time.sleep(0.1)
-        status, answer = api.call(url, path, until, body)
-    if status >= 300:
-        raise api.NoAnswer(f"{path} answered {status}")
-    return answer
+def _end(url: str, runs: list[dict[str, Any]], message: str, until: float) -> int:
+    return sum(open_runs.end(url, run, message, until) for run in runs)

@@ -47,6 +47,7 @@ class Looking:
         self.before: list[Look] = []
         self.runs: list[tuple[str, str, str, str]] = []
         self.due: list[tuple[str, str]] = []
+        self.prefect: str | None = None
 
     @property
     def look(self) -> Look:

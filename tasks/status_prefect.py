@@ -25,8 +25,9 @@ def ask_prefect(looking: Looking) -> None:
     if found != "prefect":
         looking.parts.append(_absent(found))
         return
+    looking.prefect = server.api_url()
     try:
-        looking.parts.append(_answered(looking, server.api_url()))
+        looking.parts.append(_answered(looking, looking.prefect))
     except api.NoAnswer as error:
         looking.parts.append(Part("schedules", "unknown", f"Prefect does not answer: {error}"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -75,7 +76,7 @@ def _part(newest: list[dict[str, Any]], flows: dict[str, str], due: int, late: l
 
 
 def _names(url: str, path: str, until: float) -> dict[str, str]:
-    return {one["id"]: one["name"] for one in _post(url, path, {"limit": 200}, until)}
+    return {one["id"]: one["name"] for one in api.ask(url, path, until, {"limit": RUNS})}
 
 
 def _last_of_each(url: str, flows: dict[str, str], until: float) -> list[dict[str, Any]]:
@@ -97,15 +98,8 @@ def _runs(
 ) -> list[dict[str, Any]]:
     wanted = {"flow_runs": {"state": {"type": {"any_": states}}}, "sort": sort, "limit": RUNS}
     wanted |= {} if flows is None else {"flows": {"id": {"any_": flows}}}
-    found: list[dict[str, Any]] = _post(url, "/flow_runs/filter", wanted, until)
+    found: list[dict[str, Any]] = api.ask(url, "/flow_runs/filter", until, wanted)
     return found
-
-
-def _post(url: str, path: str, body: dict[str, Any], until: float) -> Any:
-    status, answer = api.call(url, path, until, body)
-    if status >= 300:
-        raise api.NoAnswer(f"{path} answered {status}")
-    return answer
 
 
 def _first_of_each(runs: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,23 +39,37 @@ def ledger(entries: int) -> str:
 
 
 @contextmanager
-def growing(root: Path) -> Iterator[None]:
-    """Add an entry every second, so that every run finds something to write."""
-    over = threading.Event()
+def meanwhile(every_s: float, work: Callable[[int], None]) -> Iterator[None]:
+    """Do a work again and again during the body, told how often it was done before."""
+    over, broke = threading.Event(), []
 
-    def grow() -> None:
-        entries = 3
-        while not over.wait(1.0):
-            entries += 1
-            draft = root / "docs/.draft"
-            draft.write_text(ledger(entries))
-            draft.replace(root / "docs/BUILD_HISTORY.md")
+    def again() -> None:
+        times = 0
+        while not over.wait(every_s):
+            try:
+                work(times)
+            except Exception as error:  # shown at the end of the body
+                broke.append(error)
+                return
+            times += 1
 
-    thread = threading.Thread(target=grow, daemon=True)
+    thread = threading.Thread(target=again, daemon=True)
     thread.start()
     yield
     over.set()
     thread.join()
+    assert not broke, broke
+
+
+def growing(root: Path) -> AbstractContextManager[None]:
+    """Add an entry every second, so that every run finds something to write."""
+
+    def grow(times: int) -> None:
+        draft = root / "docs/.draft"
+        draft.write_text(ledger(4 + times))
+        draft.replace(root / "docs/BUILD_HISTORY.md")
+
+    return meanwhile(1.0, grow)
 
 
 def at(text: str) -> float:
@@ -131,7 +145,9 @@ def test_a_power_cut_for_a_worker_a_server_and_redis(machines: Fleet) -> None:
             time.sleep(5)
             machines.start(name)
             time.sleep(5)
-        runs = machines.until(lambda: finished(machines, ids), "the runs", 1500)
+        # The health page's schedule, every minute: heartbeats come six times as often here.
+        with meanwhile(60.0, lambda _times: machines.look()):
+            runs = machines.until(lambda: finished(machines, ids), "the runs", 1500)
     names = [run["state"]["name"] for run in runs]
     record(
         "killed",

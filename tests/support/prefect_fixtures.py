@@ -60,7 +60,9 @@ class PrefectServer:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """A fresh database and a real server; in-process flows use it too, without heartbeats."""
     home = furnish(tmp_path_factory.mktemp("prefect-home"))
-    env = {**os.environ, "PREFECT_HOME": str(home)}
+    # What was sent is kept soon: a test that waits for an event does not wait for Prefect's 5 s.
+    soon = {"PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "0.5"}
+    env = {**os.environ, "PREFECT_HOME": str(home), **soon}
     running = server.launch("process:test-session", env)
     try:
         from prefect.settings import (
