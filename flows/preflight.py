@@ -35,7 +35,7 @@ def preflight(
         workspace: The checkout to check.
         tier: quick takes seconds; full adds types and slower checks; ci adds the tests.
         changed: Leave out what passed before on the same inputs, with the same tools.
-        only: Run these checks alone, whatever their tier and cadence.
+        only: Run these checks alone, whatever their tier and cadence; none may be skipped.
         scheduled: Run the checks of cadence scheduled too, as a nightly run does.
         list: Show the checks of every tier and cadence, run none.
         max_seconds: One deadline for the whole run in seconds, 1 to 86400.

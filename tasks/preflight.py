@@ -131,6 +131,8 @@ class _Board:
 
     def _end(self, check: Check, outcome: Outcome) -> None:
         if self.left.pop(check.id, None):
+            if outcome.status == "skipped" and check.id in self.preflight.wanted.only:
+                outcome = replace(outcome, status="missing")  # it was asked for by name
             self.began.pop(check.id, None)
             self.preflight.outcomes[check.id] = outcome
             _remember(self.preflight, outcome)

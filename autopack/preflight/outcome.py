@@ -77,13 +77,13 @@ def outcome_of_command(
     last = next((line.strip() for line in reversed(plain) if line.strip()), "")
     if code == 0:
         return Outcome(check, "passed", seconds, note=last, output=tuple(plain))
-    if check.network and any(map(_NO_NETWORK.search, plain[-_ENDING:])):
+    lacking = next(filter(_NO_NETWORK.search, plain[-_ENDING:]), "") if check.network else ""
+    if lacking:
         missing = check.cadence == "always"
         advice = "run it where the network is, or make its cadence optional"
         status: Status = "missing" if missing else "skipped"
-        return Outcome(
-            check, status, seconds, note="no network", advice=advice, output=tuple(plain)
-        )
+        note = f"it could not look: {lacking.strip()}"
+        return Outcome(check, status, seconds, note=note, advice=advice, output=tuple(plain))
     found = list(_places(check, plain, file))[:MOST] or [_whole(check, code, plain)]
     return Outcome(check, "failed", seconds, tuple(found), output=tuple(plain))
 
