@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from autopack.health.parts import Part, State
@@ -14,6 +15,8 @@ ASK_S = 3.0
 RUNS = 200
 """The runs that one question is answered with; a server gives no more."""
 _STATES: dict[str, State] = {"FAILED": "look", "CRASHED": "look"}
+FORGOTTEN = timedelta(days=7)
+"""So long after its end the failed run of a flow without a deployment counts no more."""
 SERVE = "make serve"
 ENDED = ["COMPLETED", "FAILED", "CRASHED"]
 
@@ -47,12 +50,19 @@ def _answered(looking: Looking, url: str) -> Part:
     flows = _names(url, "/flows/filter", until)
     last = _last_of_each(url, flows, until)
     due = _runs(url, ["SCHEDULED"], "EXPECTED_START_TIME_ASC", until)
-    deployments = _names(url, "/deployments/filter", until)
+    served = api.ask(url, "/deployments/filter", until, {"limit": RUNS})
+    deployments = {one["id"]: one["name"] for one in served}
     following = _first_of_each(due, "deployment_id")
     runs = [_ended(run, flows) for run in last]
     plan = [_due(run, flows, deployments) for run in following]
     late = [name for run, (name, _) in zip(following, plan, strict=True) if _is_late(run)]
-    part = _part(last, flows, len(plan), late)
+    current, since = {one["flow_id"] for one in served}, looking.now - FORGOTTEN
+    failed = [
+        flows.get(run["flow_id"], "?")
+        for run in last
+        if run["state_type"] in _STATES and (run["flow_id"] in current or _at(run) > since)
+    ]
+    part = _part(failed, late, len(plan), len(last))
     looking.runs, looking.due = runs, plan
     return part
 
@@ -61,9 +71,12 @@ def _is_late(run: dict[str, Any]) -> bool:
     return run.get("state_name") == "Late"
 
 
-def _part(newest: list[dict[str, Any]], flows: dict[str, str], due: int, late: list[str]) -> Part:
-    failed = [flows.get(run["flow_id"], "?") for run in newest if run["state_type"] in _STATES]
-    words = f"{due} deployments due, the last run of {len(newest)} flows is known"
+def _at(run: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(run["end_time"] or run["expected_start_time"])
+
+
+def _part(failed: list[str], late: list[str], due: int, known: int) -> Part:
+    words = f"{due} deployments due, the last run of {known} flows is known"
     if late:
         words = f"nobody takes the runs of {', '.join(sorted(late))}, which are late; {words}"
     if failed:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -155,7 +156,7 @@ def test_runs_that_no_worker_takes_are_not_in_order(looking, monkeypatch) -> Non
     late = {"flow_id": "f", "deployment_id": "d", "state_type": "SCHEDULED", "state_name": "Late",
             "expected_start_time": "2026-01-31T12:00:00Z"}  # fmt: skip
     answers = {**ALIVE, **FLOWS, "/flow_runs/filter": [late],
-               "/deployments/filter": [{"id": "d", "name": "nightly"}]}  # fmt: skip
+               "/deployments/filter": [{"id": "d", "name": "nightly", "flow_id": "f"}]}  # fmt: skip
     with server(answers) as url:
         part = schedules(looking, url, monkeypatch)
     assert part.state == "look"
@@ -165,7 +166,7 @@ def test_runs_that_no_worker_takes_are_not_in_order(looking, monkeypatch) -> Non
 
 def test_the_last_run_of_a_flow_that_runs_seldom_is_known(looking, monkeypatch) -> None:
     often = [{"flow_id": "f", "state_type": "COMPLETED"}] * 500
-    runs = [*often, {"flow_id": "w", "state_type": "FAILED"}]
+    runs = [*often, {"flow_id": "w", "state_type": "FAILED", "end_time": "2020-01-31T12:00:00Z"}]
 
     def newest(asked: dict[str, Any]) -> list[dict[str, Any]]:
         wanted = asked.get("flows", {}).get("id", {}).get("any_", ["f", "w"])
@@ -177,13 +178,27 @@ def test_the_last_run_of_a_flow_that_runs_seldom_is_known(looking, monkeypatch) 
         {"id": "w", "name": "weekly"},
         {"id": "n", "name": "new"},
     ]
+    served = [{"id": "d", "name": "sunday", "flow_id": "w"}]
     answers = {**ALIVE, "/flows/filter": flows, "/flow_runs/filter": newest,
-               "/deployments/filter": []}  # fmt: skip
+               "/deployments/filter": served}  # fmt: skip
     with server(answers) as url:
         part = schedules(looking, url, monkeypatch)
     assert part.state == "look"
     assert "the last run of weekly failed" in part.words
     assert [flow for flow, *_ in looking.runs] == ["sot-sync", "weekly"]
+
+
+@pytest.mark.parametrize(("days_ago", "told"), [(6, True), (8, False)])
+def test_a_failure_of_what_is_not_deployed_is_told_for_a_week(
+    days_ago: int, told: bool, looking, monkeypatch
+) -> None:
+    at = (looking.now - timedelta(days=days_ago)).isoformat()
+    run = {"flow_id": "f", "state_type": "FAILED", "end_time": at}
+    answers = {**ALIVE, **FLOWS, "/flow_runs/filter": [run], "/deployments/filter": []}
+    with server(answers) as url:
+        part = schedules(looking, url, monkeypatch)
+    assert ("the last run of tidy failed" in part.words) is told
+    assert [flow for flow, *_ in looking.runs] == ["tidy"]
 
 
 def test_a_step_of_the_look_with_a_bug_is_one_line(looking) -> None:
