@@ -14,8 +14,8 @@ from typing import Any
 
 from tasks import api, open_runs
 
-BEAT_S = 180
-"""Prefect's own `PREFECT_FLOWS_HEARTBEAT_FREQUENCY`, in seconds."""
+BEAT_S, LEAST_BEAT_S = 180.0, 30.0
+"""Prefect's own `PREFECT_FLOWS_HEARTBEAT_FREQUENCY`, and the least that it takes, in seconds."""
 SILENT_BEATS = 10
 """So many heartbeats must be missing before a run counts as silent."""
 _PROOF_BEATS = (5, 2)
@@ -31,19 +31,18 @@ class Silence:
     proven: bool
 
 
-def find(url: str, now: datetime, until: float, beat_s: float | None = None) -> Silence:
+def find(url: str, now: datetime, until: float) -> Silence:
     """Return the open flow runs of which the server has heard nothing for ten heartbeats.
 
     Args:
         url: The API's address.
         now: The time, with its zone.
         until: When to be done, on the monotonic clock in seconds.
-        beat_s: How often a run sends a heartbeat, in seconds; None is what the environment says.
 
     Raises:
         NoAnswer: The server does not answer by then.
     """
-    beat_s = _beat_s() if beat_s is None else beat_s
+    beat_s = _beat_s()
     beat = timedelta(seconds=beat_s)
     since = now - SILENT_BEATS * beat
     silent = [
@@ -70,7 +69,8 @@ def close(url: str, silence: Silence, until: float) -> list[dict[str, Any]]:
 
 def _beat_s() -> float:
     given = os.environ.get("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "")
-    return float(given) if given.isascii() and given.isdigit() else BEAT_S
+    known = given.isascii() and given.isdigit()
+    return max(LEAST_BEAT_S, float(given)) if known else BEAT_S
 
 
 def _heard(url: str, since: datetime, until: datetime, ends: float, *resources: str) -> bool:
