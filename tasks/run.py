@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autopack.errors import AutopackError, ExitCode, Unreachable
+from autopack.errors import AutopackError, ExitCode, Refused, Unreachable
 from autopack.report import Report
 from autopack.settings import Target, redact, user_path
 from autopack.state_files import REPORTS
@@ -214,12 +214,20 @@ def bug(run: Run, error: BaseException) -> Report:
     return failed(run, AutopackError(text, next_step=f"report it with the traceback in {path}"))
 
 
+_POSIX = "fcntl"
+
+
 def _ours(module: str) -> bool:
     return module.partition(".")[0] in ("autopack", "tasks", "flows", "deployments")
 
 
-def _not_installed(module: str) -> Unreachable:
+def _not_installed(module: str) -> AutopackError:
     """Return the error of an interpreter that lacks what this project stands on."""
+    if module == _POSIX:
+        return Refused(
+            f"{sys.platform} has no {module}, which writes and records are locked with",
+            next_step="run it on Linux or macOS",
+        )
     return Unreachable(
         f"{sys.executable} has no module {module!r}",
         next_step="use the checkout's .venv/bin/python, which `make demo` sets up",

@@ -70,3 +70,12 @@ def test_an_interpreter_without_our_packages_is_no_bug() -> None:
         f"{sys.executable} has no module 'rfc8785'. "
         "Next: use the checkout's .venv/bin/python, which `make demo` sets up"
     )
+
+
+def test_a_system_without_kernel_locks_is_refused_in_one_line() -> None:
+    report = bug(Run("x", {}), ModuleNotFoundError("No module named 'fcntl'", name="fcntl"))
+    assert (report.exit_code, report.message) == (
+        6,
+        f"{sys.platform} has no fcntl, which writes and records are locked with. "
+        "Next: run it on Linux or macOS",
+    )
