@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from autopack.io import storage_quarantine
 from autopack.io.no_replace import in_one_call
-from autopack.storage.gate import Outcome
+from autopack.storage import gate
+from autopack.storage.gate import Outcome, Status
 from tests.support.storage import Story
 
 
@@ -52,9 +55,24 @@ def laid(tmp_path: Path, n: int) -> Story:
     return story
 
 
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the system refused for another reason than a name that went, and in which call."""
+    told: list[str] = []
+
+    def status_of(error: OSError) -> Status:
+        status = gate.status_of(error)
+        if status not in ("STALE", "GONE"):
+            told.append("".join(traceback.format_exception(error)))
+        return status
+
+    monkeypatch.setattr(storage_quarantine, "status_of", status_of)
+    return told
+
+
 @pytest.mark.soak
 def test_a_folder_that_becomes_a_link_and_back_costs_the_victim_nothing(
-    tmp_path: Path, soak_rounds
+    tmp_path: Path, soak_rounds, refusals: list[str]
 ) -> None:
     seen, tries, per = list[Outcome](), soak_rounds(300, 10_000), 50
     for n in range(tries // per):
@@ -82,8 +100,8 @@ def test_a_folder_that_becomes_a_link_and_back_costs_the_victim_nothing(
     assert statuses["moved"], statuses
     others = [o.detail for o in seen if o.status not in ("moved", "STALE", "GONE")]
     assert all(detail.partition(":")[0] in errno.errorcode.values() for detail in others), others
-    for detail in others:
-        warnings.warn(f"the kernel's word for a name that changes hands: {detail}", stacklevel=1)
+    for call in refusals:
+        warnings.warn(f"the kernel's word for a name that changes hands:\n{call}", stacklevel=1)
 
 
 @pytest.mark.soak
