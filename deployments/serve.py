@@ -8,6 +8,7 @@ than with a worker. Ctrl-C, SIGTERM or `make down` end it and the server that it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 from autopack.errors import ExitCode
 from autopack.settings import mask, workspace_root
 from deployments import automations, environment, limits, server
+from tasks import api, leftovers
 from tasks.engine import as_prefect, flow_name
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "prefect.yaml"
@@ -89,6 +91,7 @@ def everything(workspace: str, configuration: Path) -> None:
         station = server.ensure(record, began)
         try:
             _say(f"UI: {mask(station.url.removesuffix('/api'))}  (stop: Ctrl-C or make down)")
+            end_torn(station.url)
             _say(_summary("limits", limits.create()))
             made = described(configuration)
             os.chdir(root)
@@ -102,6 +105,13 @@ def everything(workspace: str, configuration: Path) -> None:
                 server.end(station.server)
             server.write(record, None)
             _say("stopped")
+
+
+def end_torn(url: str) -> None:
+    """End what a power cut left, so that the next run of the same deployment is not dropped."""
+    with contextlib.suppress(api.NoAnswer):  # each run looks again
+        if left := leftovers.sweep(url, limit=10.0):
+            _say(f"ended {left} runs that dead processes of this machine had left")
 
 
 def only(flows: Sequence[str]) -> None:

@@ -23,8 +23,16 @@ class NoAnswer(Exception):
         return isinstance(self.__cause__, ConnectionRefusedError)
 
 
-def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+def call(
+    url: str,
+    path: str,
+    until: float,
+    body: dict[str, Any] | None = None,
+    method: str | None = None,
+) -> tuple[int, Any]:
     """Return status and JSON of one request that ends by `until` on the monotonic clock.
+
+    Without a method it is POST where there is a body, else GET.
 
     Raises:
         NoAnswer: There is no HTTP answer by then.
@@ -34,7 +42,9 @@ def call(url: str, path: str, until: float, body: dict[str, Any] | None = None) 
         with socket.create_connection(_address(at), _left(until)) as plain:
             peer = _secured(plain, at.hostname or "") if at.scheme == "https" else plain
             peer.settimeout(_left(until))
-            peer.sendall(_request(at.netloc.rpartition("@")[2], at.path.rstrip("/") + path, body))
+            how = method or ("GET" if body is None else "POST")
+            line = f"{how} {at.path.rstrip('/')}{path}"
+            peer.sendall(_request(line, at.netloc.rpartition("@")[2], body))
             return _parse(_read_all(peer, until))
     except (OSError, ValueError) as error:
         raise NoAnswer(str(error)) from error
@@ -74,10 +84,10 @@ def _secured(plain: socket.socket, host: str) -> socket.socket:
     return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
 
 
-def _request(host: str, path: str, body: dict[str, Any] | None) -> bytes:
+def _request(line: str, host: str, body: dict[str, Any] | None) -> bytes:
     data = b"" if body is None else json.dumps(body).encode()
     head = [
-        f"{'GET' if body is None else 'POST'} {path} HTTP/1.1",
+        f"{line} HTTP/1.1",
         f"Host: {host}",
         "Connection: close",
         "Accept: application/json",

@@ -8,6 +8,7 @@ inside a flow run and a small loop elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -250,14 +251,25 @@ def as_prefect(fn: Any) -> Any:
 
 def _run_under_prefect(inner: Callable[..., Any], values: dict[str, Any]) -> Run:
     """Return the run that `cli` announced, or a new one for a deployment or a direct call."""
-    from prefect.runtime import flow_run
+    from prefect.runtime import deployment, flow_run
 
     run = current()
     if run is None or run.flow != flow_name(inner) or run.report is not None:
         protect(values)
         run = Run(flow_name(inner), completed(inner, values), engine="server")
     run.flow_run_id = flow_run.id
+    if deployment.id:
+        _arrive(str(flow_run.id))
     return run
+
+
+def _arrive(run_id: str) -> None:
+    """Let later runs know this process, and end what dead ones of this host have left."""
+    from tasks import api, leftovers, server
+
+    with contextlib.suppress(api.NoAnswer):  # its next heartbeats, or their absence, say the same
+        leftovers.sign(server.api_url(), run_id)
+        leftovers.sweep(server.api_url(), limit=1.0)
 
 
 def _gate(run: Run) -> AutopackError | None:

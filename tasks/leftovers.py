@@ -1,8 +1,8 @@
 """Flow runs whose process died without closing them: found by their tag, ended.
 
-A local run carries a tag that names its process: host, boot, PID namespace, PID and start time. The
-temporary server closes its own parent's run; any later run closes what is left of dead processes
-of the same host.
+A local run carries a tag that names its process: host, boot, PID namespace, PID and start time; the
+run of a deployment, which others create, a label. The temporary server closes its own parent's run;
+any later run on a server closes what is left of dead processes of the same host.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks import open_runs
+from tasks import api, open_runs
 
 LOCAL_TAG = "local-process"
+LABEL = "autopack.process"
 _TAG = re.compile(r"process:(?P<place>[^:]*:[^:]*:\d+):(?P<pid>\d+):(?P<start>\d+)")
 
 
@@ -96,15 +97,21 @@ def close(url: str, tag: str, message: str, limit: float = 5.0) -> int:
     return _end(url, open_runs.find(url, until, tag=tag), message, until)
 
 
+def sign(url: str, run_id: str, limit: float = 1.0) -> None:
+    """Put this process into the labels of a flow run that others have created."""
+    until, labels = time.monotonic() + limit, {LABEL: this_process().tag}
+    api.call(url, f"/flow_runs/{run_id}/labels", until, labels, method="PATCH")
+
+
 def sweep(url: str, limit: float = 2.0) -> int:
     """End the open runs of dead processes of this host; return how many there were."""
     until = time.monotonic() + limit
-    runs = [
-        run
-        for run in open_runs.find(url, until, tag=LOCAL_TAG)
-        if any(is_dead(tag) for tag in run.get("tags", ()))
-    ]
+    runs = [run for run in open_runs.find(url, until) if any(map(is_dead, _processes(run)))]
     return _end(url, runs, "the process of this run ended without closing it", until)
+
+
+def _processes(run: dict[str, Any]) -> list[str]:
+    return [*run.get("tags", ()), str(run.get("labels", {}).get(LABEL, ""))]
 
 
 def _end(url: str, runs: list[dict[str, Any]], message: str, until: float) -> int:

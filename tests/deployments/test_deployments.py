@@ -19,6 +19,7 @@ import yaml
 from autopack.errors import Refused
 from autopack.io.locks import inspect
 from deployments import limits, serve
+from tasks import leftovers
 from tasks.engine import flow_name
 from tasks.slots import preflight
 from tests.support.prefect_fixtures import PrefectServer
@@ -215,6 +216,18 @@ def test_a_click_runs_the_flow(prefect_server: PrefectServer, served: str, tmp_p
     assert (run["state"]["name"], run["state"]["message"]) == ("Completed", "clean (exit 0)")
     audit = (tmp_path / ".autonomous_runs/audit.jsonl").read_text()
     assert f'"flow_run_id":"{run["id"]}"' in audit
+    known = leftovers.is_dead(run["labels"][leftovers.LABEL])
+    assert known is not None, "it says which process of this machine it was"
+
+
+def test_serving_begins_with_what_a_power_cut_left(prefect_server: PrefectServer, capsys) -> None:
+    run = prefect_server.torn()
+    serve.end_torn(prefect_server.url)
+    told = "ended 1 runs that dead processes of this machine had left\n"
+    assert capsys.readouterr().out == told
+    assert prefect_server.get(f"/flow_runs/{run}")["state_type"] == "CRASHED"
+    serve.end_torn(prefect_server.url)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_workspace_out_of_bounds_is_refused(

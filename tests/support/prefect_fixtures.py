@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from deployments import limits
-from tasks import api, server
+from tasks import api, leftovers, server
 from tests.support.prefect_home import furnish
 from tests.support.process import stop
 
@@ -49,6 +49,20 @@ class PrefectServer:
     def get(self, path: str) -> Any:
         """Return the JSON answer of one API call."""
         return api.call(self.url, path, time.monotonic() + 20)[1]
+
+    def running(self, labels: dict[str, Any]) -> str:
+        """Make a flow run that is open, with these labels, and return its ID."""
+        flow = self.post("/flows/", {"name": "made-by-hand"})["id"]
+        run = {"flow_id": flow, "state": {"type": "RUNNING"}, "labels": labels}
+        return str(self.post("/flow_runs/", run)["id"])
+
+    def torn(self) -> str:
+        """Make the open run of a process that was on this machine, and return its ID."""
+        child = subprocess.Popen(["sleep", "600"])
+        tag = leftovers.process(child.pid).tag
+        child.kill()
+        child.wait()
+        return self.running({leftovers.LABEL: tag})
 
     def run_of(self, workspace: Path) -> dict[str, Any]:
         """Return the newest flow run whose workspace this is."""

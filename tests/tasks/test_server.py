@@ -233,6 +233,19 @@ def test_a_live_run_is_left_alone(prefect_server: PrefectServer, workspace: Path
     assert prefect_server.run_of(workspace)["state_type"] == "CRASHED"
 
 
+def test_a_run_of_a_deployment_is_known_by_its_label(prefect_server: PrefectServer) -> None:
+    dead, live = prefect_server.torn(), prefect_server.running({"theirs": 1})
+    leftovers.sign(prefect_server.url, live, limit=20)
+    assert leftovers.sweep(prefect_server.url, limit=20) == 1
+    assert prefect_server.get(f"/flow_runs/{dead}")["state_type"] == "CRASHED"
+    left = prefect_server.get(f"/flow_runs/{live}")
+    assert left["state_type"] == "RUNNING"
+    mine = {"theirs": 1, leftovers.LABEL: leftovers.this_process().tag}
+    assert left["labels"].items() >= mine.items()
+    done = {"state": {"type": "COMPLETED"}}
+    prefect_server.post(f"/flow_runs/{live}/set_state", done)
+
+
 def test_a_stuck_run_ends_at_its_deadline_and_is_closed(
     prefect_server: PrefectServer, workspace: Path
 ) -> None:
