@@ -1,7 +1,7 @@
-"""Take and let go locks for ever, while signals raise at any moment: nothing may stay locked.
+"""Take and let go locks, while signals raise at any moment: nothing may stay locked.
 
-`python -m tests.support.lock_signals ROOT SIGNALS`: a child sends SIGINT or SIGTERM at random; each
-raises in the loop. Prints how many left the block, and the lock files that stayed open after one.
+`python -m tests.support.lock_signals ROOT TIMES`: a child sends SIGINT or SIGTERM at random, until
+so many have ended a block. Prints in how many rounds, and the lock files that stayed open after it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Alarm:
             raise Came
 
 
-def send(parent: int, count: int) -> None:
-    """Send signals at random moments, and end."""
-    for _ in range(count):
+def send(parent: int) -> None:
+    """Send signals at random moments, as long as the parent is there."""
+    while os.getppid() == parent:
         time.sleep(random.random() * 0.004)
         os.kill(parent, random.choice((signal.SIGINT, signal.SIGTERM)))
     os._exit(0)
@@ -70,21 +70,23 @@ def still_open() -> list[str]:
 
 
 def main() -> None:
-    """Run until the sender ends."""
-    root, count = Path(sys.argv[1]), int(sys.argv[2])
+    """Run until so many signals have raised."""
+    root, times, parent = Path(sys.argv[1]), int(sys.argv[2]), os.getpid()
     rounds, raised, left = 0, 0, []
     alarm = Alarm()
     signal.signal(signal.SIGINT, alarm)
     signal.signal(signal.SIGTERM, alarm)
     sender = os.fork()
     if sender == 0:
-        send(os.getppid(), count)
-    while os.waitpid(sender, os.WNOHANG)[0] != sender:
+        send(parent)
+    while raised < times:
         rounds += 1
         if raises(root, alarm):
             raised += 1
             left += still_open()
-    print(json.dumps({"rounds": rounds, "raised": raised, "left": left}))
+    os.kill(sender, signal.SIGKILL)
+    os.waitpid(sender, 0)
+    print(json.dumps({"rounds": rounds, "left": left}))
 
 
 if __name__ == "__main__":
