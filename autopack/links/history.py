@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from autopack.links.candidates import write
@@ -60,17 +60,26 @@ def remember(changes: Iterable[Change], skipped: int = 0) -> History:
 
 
 def is_lost(verdict: Verdict) -> bool:
-    """Return whether history may know more: a path is gone, and nothing certain is known."""
+    """Return whether history may know more: a path is gone, and nothing certain is known.
+
+    A file of that name at the root is not certain as long as history has not been asked.
+    """
     lost = verdict.category in ("missing_file", "code_ref", "unknown_ref")
-    return lost and verdict.line is not None and verdict.certain is None
+    unsure = verdict.certain is None or verdict.sub == "wrong_base"
+    return lost and verdict.line is not None and unsure
 
 
-def with_history(verdict: Verdict, history: History, tree: Tree) -> Verdict:
+def with_history(
+    verdict: Verdict, history: History, tree: Tree, away: Set[str] = frozenset()
+) -> Verdict:
     """Return a verdict with what history says: a candidate, or `historical_ref`.
 
-    A link of a navigation page stays an error: its readers get nothing either way.
+    A link of a navigation page stays an error: its readers get nothing either way. `away` are the
+    files that the last commit has and the disk has not.
     """
     target = take_apart(verdict.target if verdict.link is None else verdict.link.target)
+    if verdict.certain is not None:
+        return _disputed(verdict, verdict.certain, target, history, tree, away)
     for path in _readings(verdict.page, target):
         now = history.place(path, tree)
         if now is not None:
@@ -80,6 +89,27 @@ def with_history(verdict: Verdict, history: History, tree: Tree) -> Verdict:
             words = f"'{verdict.target}': {path} was removed in {commit[:10]}"
             return replace(verdict, category="historical_ref", message=words)
     return verdict
+
+
+def _disputed(
+    verdict: Verdict, certain: Candidate, target: Target, history: History, tree: Tree,
+    away: Set[str],
+) -> Verdict:  # fmt: skip
+    """Return a verdict whose place at the root is a guess, if the place that it names was one."""
+    path, out = join(verdict.page, without_lines(target.path))
+    commit, now = history.gone(path), history.place(path, tree)
+    if out or (now is not None and now[0] == certain.path):
+        return verdict
+    if path in away:
+        how, now = "is in the last commit, and not on the disk", None
+    elif commit is not None:
+        how = f"was {'renamed' if now else 'removed'} in {commit[:10]}"
+    else:
+        return verdict
+    guesses = tuple(replace(c, layer="fuzzy") for c in verdict.candidates)
+    words = f"'{verdict.target}': {path} {how}"
+    weaker = replace(verdict, message=words, sub="", candidates=guesses)
+    return _moved(weaker, target, path, now) if now is not None else weaker
 
 
 def _readings(page: str, target: Target) -> Iterator[str]:

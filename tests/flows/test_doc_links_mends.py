@@ -89,3 +89,23 @@ def test_what_looks_alike_is_written_only_when_fuzzy_is_named(check, make_worksp
         assert check(root, "--deep", "--fix", layer, "--execute").report["fixes"] == []
     check(root, "--deep", "--fix", "fuzzy", "--execute")
     assert (root / "docs/a.md").read_text() == "[x](../more/only.md#p) [y](two.md)\n"
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_page_that_moved_is_not_taken_for_the_one_of_its_name_at_the_root(
+    check, make_workspace, committed
+):
+    files = {"docs/sub/a.md": "[x](README.md)\n", "docs/sub/README.md": "text\n" * 30}
+    root = make_workspace({**GOOD, **files})
+    git = ["git", "-C", str(root)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    subprocess.run([*git, "mv", "docs/sub/README.md", "docs/sub/NOW.md"], check=True)
+    if committed:
+        subprocess.run([*git, "commit", "-qm", "two"], check=True)
+    for _ in range(2):
+        assert check(root, "--deep", "--fix", "certain", "--execute").report["fixes"] == []
+    subprocess.run([*git, "commit", "-qm", "two", "--allow-empty"], check=True)
+    check(root, "--deep", "--fix", "history", "--execute")
+    assert (root / "docs/sub/a.md").read_text() == "[x](NOW.md)\n"

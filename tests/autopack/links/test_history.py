@@ -54,3 +54,39 @@ def test_a_deleted_target_is_history_but_in_a_navigation_page_an_error():
     assert told("docs/page.md", "../x.md", MOVED).category == "historical_ref"
     assert told("README.md", "x.md", MOVED).category == "missing_file"
     assert told("docs/page.md", "never.md", MOVED).category == "missing_file"
+
+
+def disputed(*changes: Change):
+    """What is said about `README.md`, which stands at the root, where it was gone from docs/."""
+    return told("docs/page.md", "README.md#part", remember(changes))
+
+
+def test_a_file_that_was_renamed_is_not_the_one_of_its_name_at_the_root():
+    verdict = disputed(Change("c" * 40, "docs/README.md", "docs/new/NOW.md"))
+    meant = verdict.meant("history")
+    assert meant is not None and (meant.layer, meant.target) == ("history", "new/NOW.md#part")
+    assert verdict.certain is None and verdict.sub == ""
+    assert verdict.message == "'README.md#part': docs/README.md was renamed in cccccccccc"
+
+
+def test_a_file_that_was_removed_makes_the_one_at_the_root_a_guess():
+    verdict = disputed(Change("c" * 40, "docs/README.md"))
+    assert verdict.category == "missing_file"
+    assert [(c.layer, c.path) for c in verdict.candidates] == [("fuzzy", "README.md")]
+    assert verdict.message == "'README.md#part': docs/README.md was removed in cccccccccc"
+
+
+def test_a_file_that_went_to_the_root_is_there_for_certain():
+    verdict = disputed(Change("c" * 40, "docs/README.md", "README.md"))
+    assert verdict.certain is not None and verdict.sub == "wrong_base"
+    assert disputed(Change("c" * 40, "docs/other.md")) == disputed()
+
+
+def test_a_file_that_is_only_missing_on_the_disk_makes_the_one_at_the_root_a_guess():
+    page = read_page("docs/page.md", b"[x](README.md)")
+    (verdict,) = Judge(TREE, {}).verdicts(page)
+    said = with_history(verdict, History(), TREE, {"docs/README.md"})
+    assert [c.layer for c in said.candidates] == ["fuzzy"]
+    words = "docs/README.md is in the last commit, and not on the disk"
+    assert said.message == f"'README.md': {words}"
+    assert with_history(verdict, History(), TREE, {"docs/other.md"}) == verdict
