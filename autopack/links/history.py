@@ -77,9 +77,9 @@ def with_history(
     A link of a navigation page stays an error: its readers get nothing either way. `away` are the
     files that the last commit has and the disk has not.
     """
-    target = take_apart(verdict.target if verdict.link is None else verdict.link.target)
+    target = _target(verdict)
     if verdict.certain is not None:
-        return _disputed(verdict, verdict.certain, target, history, tree, away)
+        return _disputed(verdict, history, tree, away)
     for path in _readings(verdict.page, target):
         now = history.place(path, tree)
         if now is not None:
@@ -91,14 +91,16 @@ def with_history(
     return verdict
 
 
-def _disputed(
-    verdict: Verdict, certain: Candidate, target: Target, history: History, tree: Tree,
-    away: Set[str],
-) -> Verdict:  # fmt: skip
+def _target(verdict: Verdict) -> Target:
+    return take_apart(verdict.target if verdict.link is None else verdict.link.target)
+
+
+def _disputed(verdict: Verdict, history: History, tree: Tree, away: Set[str]) -> Verdict:
     """Return a verdict whose place at the root is a guess, if the place that it names was one."""
+    certain, target = verdict.certain, _target(verdict)
     path, out = join(verdict.page, without_lines(target.path))
     commit, now = history.gone(path), history.place(path, tree)
-    if out or (now is not None and now[0] == certain.path):
+    if out or (now and certain and now[0] == certain.path):
         return verdict
     if path in away:
         how, now = "is in the last commit, and not on the disk", None

@@ -64,8 +64,9 @@ def disputed(*changes: Change):
 def test_a_file_that_was_renamed_is_not_the_one_of_its_name_at_the_root():
     verdict = disputed(Change("c" * 40, "docs/README.md", "docs/new/NOW.md"))
     meant = verdict.meant("history")
-    assert meant is not None and (meant.layer, meant.target) == ("history", "new/NOW.md#part")
-    assert verdict.certain is None and verdict.sub == ""
+    assert meant is not None
+    assert (meant.layer, meant.target) == ("history", "new/NOW.md#part")
+    assert (verdict.certain, verdict.sub) == (None, "")
     assert verdict.message == "'README.md#part': docs/README.md was renamed in cccccccccc"
 
 
@@ -78,7 +79,8 @@ def test_a_file_that_was_removed_makes_the_one_at_the_root_a_guess():
 
 def test_a_file_that_went_to_the_root_is_there_for_certain():
     verdict = disputed(Change("c" * 40, "docs/README.md", "README.md"))
-    assert verdict.certain is not None and verdict.sub == "wrong_base"
+    assert verdict.certain is not None
+    assert verdict.sub == "wrong_base"
     assert disputed(Change("c" * 40, "docs/other.md")) == disputed()
 
 
