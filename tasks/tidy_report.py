@@ -210,7 +210,7 @@ def _about_links(tidying: Tidying) -> Iterator[NextStep]:
     from autopack.io.listing import exists
 
     if not exists(tidying.root, ".git"):
-        yield NextStep("shows links to pages that went", tidying.other("doc_links"))
+        yield NextStep("shows links to pages that went", tidying.other("doc_links", "--deep"))
         return
     git = "git" if tidying.root == Path.cwd() else f"git -C {shlex.quote(str(tidying.root))}"
     archive = shlex.quote(tidying.place.path("archive"))
@@ -218,7 +218,7 @@ def _about_links(tidying: Tidying) -> Iterator[NextStep]:
         "commits the moves: links can be mended once git knows the renames",
         f"{git} add -u && {git} add {archive} && {git} commit",
     )
-    links = tidying.other("doc_links", "--fix", "history")
+    links = tidying.other("doc_links", "--deep", "--fix", "history")
     yield NextStep("then shows how links to pages that went are mended", links)
 
 
