@@ -109,3 +109,11 @@ def test_a_page_that_moved_is_not_taken_for_the_one_of_its_name_at_the_root(
     subprocess.run([*git, "commit", "-qm", "two", "--allow-empty"], check=True)
     check(root, "--deep", "--fix", "history", "--execute")
     assert (root / "docs/sub/a.md").read_text() == "[x](NOW.md)\n"
+
+
+def test_a_page_whose_name_has_a_line_break_stays_on_its_line(run_flow, make_workspace):
+    root = make_workspace({**GOOD, "docs/a\nb.md": "[y](docs/INDEX.md) [z](gone.md)\n"})
+    flags = ("--deep", "--fix", "certain", "--engine", "direct")
+    screen = run_flow("doc_links", *flags, "--workspace", root).stdout
+    assert "   1. docs/a b.md  2 broken links; 1 certain\n" in screen
+    assert "  docs/a b.md:1  docs/INDEX.md -> INDEX.md\n" in screen
