@@ -276,3 +276,17 @@ def test_a_killed_run_is_settled_by_the_next(workspace: Path, tmp_path: Path) ->
         path.unlink()
     for path in workspace.glob("run*.log"):
         path.unlink()
+
+
+def test_a_journal_that_cannot_be_read_stops_neither_the_rest_nor_is_it_a_bug(
+    workspace: Path,
+) -> None:
+    (workspace / ".autonomous_runs/tidy/journal/old run.jsonl").mkdir(parents=True)
+    report = tidy(workspace, "--quick", "--execute")
+    assert report["exit_code"] == 1
+    words = "recover was not done: journal old run.jsonl: Is a directory; nothing was moved"
+    assert words in [finding["message"] for finding in report["findings"]]
+    assert report["counts"]["moved"] > 0
+    assert tidy(workspace, "--undo", "old run")["exit_code"] == 2
+    (workspace / ".autonomous_runs/tidy/journal/old.jsonl").mkdir()
+    assert tidy(workspace, "--undo", "old")["exit_code"] == 1
