@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -219,7 +220,7 @@ def _baseline(name: str) -> bytes:
     if data is None:
         raise UsageError(
             f"--baseline: {name} does not exist",
-            next_step=f"python -m flows.doc_links --deep --json > {name}",
+            next_step=f"python -m flows.doc_links --deep --json > {shlex.quote(name)}",
         )
     return data
 
