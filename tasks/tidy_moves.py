@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autopack.report import Finding
 from autopack.tidy.moves import Move, Outcome, Status
 from autopack.tidy.routing import Decision, beside
+from autopack.tidy.runs import OLD_RUNS
 from tasks import policy
 from tasks.engine import task
 from tasks.tidy_queue import keep_waiting, opened, waiting
@@ -79,7 +80,7 @@ def plan_runs(tidying: Tidying, runs: list[RunFolder]) -> list[Move]:
         except OSError:  # it went away, or nobody may look into it: the next run says so again
             continue
         reason = f"older than the {tidying.config.runs.keep} newest of its project"
-        planned.append(Move(run.path, run.destination, identity, "old-runs", reason, "runs"))
+        planned.append(Move(run.path, run.destination, identity, OLD_RUNS, reason, "runs"))
     return planned
 
 
