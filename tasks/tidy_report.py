@@ -110,10 +110,18 @@ def _findings(tidying: Tidying) -> Iterator[Finding]:
             "readme_drift", "info", path, None, "its summary is not what the ledgers hold",
             tidying.wish.command("--execute"),
         )  # fmt: skip
-    silent = ("moved",) if tidying.wish.undo else ("moved", "gone")
-    yield from map(_stopped, (o for o in tidying.outcomes if o.status not in silent))
+    yield from map(_stopped, _untold(tidying))
     for phase in tidying.phases:
         yield from _of_phase(phase)
+
+
+def _untold(tidying: Tidying) -> Iterator[Outcome]:
+    """Yield what did not go, but for what is told to wait for a person."""
+    silent = ("moved",) if tidying.wish.undo else ("moved", "gone")
+    told = {f.path for f in tidying.findings if f.code == "move_needs_manual"}
+    for outcome in tidying.outcomes:
+        if outcome.status not in silent and outcome.move.source not in told:
+            yield outcome
 
 
 def _stopped(outcome: Outcome) -> Finding:

@@ -290,3 +290,15 @@ def test_a_journal_that_cannot_be_read_stops_neither_the_rest_nor_is_it_a_bug(
     assert tidy(workspace, "--undo", "old run")["exit_code"] == 2
     (workspace / ".autonomous_runs/tidy/journal/old.jsonl").mkdir()
     assert tidy(workspace, "--undo", "old")["exit_code"] == 1
+
+
+def test_what_waits_for_a_person_is_told_once(workspace: Path) -> None:
+    in_the_way = workspace / "archive/diagnostics/logs"
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("no folder\n")
+    for _ in range(2):
+        found = tidy(workspace, *QUICK)["findings"]
+        told = [f["path"] for f in found if f["code"].startswith("move_")]
+        assert "executor.log" in told
+        assert len(told) == len(set(told))
+    in_the_way.unlink()
