@@ -204,7 +204,7 @@ def _about_twin(tidying: Tidying, twin: Duplicate) -> NextStep:
 
 def _after_moves(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
     if not tidying.wish.undo and any(m.source.lower().endswith(MARKDOWN) for m in moved):
-        yield from _about_links(tidying)
+        yield from _about_links(tidying, moved)
     if tidying.seen.ledgers:
         sync = tidying.other("sot_sync", "--db-only", "--execute")
         yield NextStep("brings the database in line with the ledgers", sync)
@@ -213,7 +213,7 @@ def _after_moves(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
         yield NextStep("puts everything back where it was", undo)
 
 
-def _about_links(tidying: Tidying) -> Iterator[NextStep]:
+def _about_links(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
     """Yield how links to pages that went are mended: git knows the renames once committed."""
     from autopack.io.listing import exists
 
@@ -221,13 +221,19 @@ def _about_links(tidying: Tidying) -> Iterator[NextStep]:
         yield NextStep("shows links to pages that went", tidying.other("doc_links", "--deep"))
         return
     git = "git" if tidying.root == Path.cwd() else f"git -C {shlex.quote(str(tidying.root))}"
-    archive = shlex.quote(tidying.place.path("archive"))
+    folders = shlex.join(_folders(tidying.place.path("archive"), moved))
     yield NextStep(
         "commits the moves: links can be mended once git knows the renames",
-        f"{git} add -u && {git} add {archive} && {git} commit",
+        f"{git} add -u && {git} add {folders} && {git} commit",
     )
     links = tidying.other("doc_links", "--deep", "--fix", "history")
     yield NextStep("then shows how links to pages that went are mended", links)
+
+
+def _folders(archive: str, moved: list[Move]) -> list[str]:
+    """Return where the pages and files of a place are now; runs are not kept in git."""
+    parents = {m.destination.rpartition("/")[0] for m in moved if m.phase != "runs"}
+    return sorted({archive if f"{p}/".startswith(f"{archive}/") else p for p in parents})
 
 
 def _at(tidying: Tidying, path: str) -> str:

@@ -321,6 +321,25 @@ def test_links_to_moved_pages_are_mended_by_the_commands_that_are_named(
     assert "(../archive/plans/FIX_PLAN.md)" in page.read_text()
 
 
+def test_the_command_that_commits_knows_where_rules_of_ones_own_moved_to(
+    tidy: Tidy, workspace: Path
+) -> None:
+    (workspace / "config").mkdir(exist_ok=True)
+    rule = "{name: own, globs: ['*_PLAN.md'], to: kept away/plans, reason: ours}"
+    (workspace / "config/tidy.yaml").write_text(f"version: 1\nroot:\n  rules: [{rule}]\n")
+    git(workspace, "init", "-q")
+    git(workspace, "add", "-A")
+    git(workspace, "-c", "user.name=a", "-c", "user.email=a@e.org", "commit", "-qm", "before")
+    done = tidy("--quick", "--execute")
+    (commit,) = (s["command"] for s in done.report["next_steps"] if "commits" in s["why"])
+    env = {**os.environ, "GIT_EDITOR": "echo Tidy >", **dict.fromkeys(NAMES, "a@example.org")}
+    subprocess.run(commit, shell=True, check=True, env=env, capture_output=True)
+    asked = ["git", "-C", str(workspace), "ls-files", "kept away", "archive"]
+    known = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split("\n")
+    assert "kept away/plans/FIX_PLAN.md" in known
+    assert any(name.startswith("archive/") for name in known)
+
+
 def test_without_git_the_broken_links_are_shown(tidy: Tidy) -> None:
     named = commands(tidy("--quick", "--execute"))
     assert "commit" not in named
