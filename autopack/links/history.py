@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from autopack.links.candidates import write
 from autopack.links.ignore import NAVIGATION
@@ -33,6 +35,17 @@ class History:
         """Return the living file that a path became, and the commit that moved it."""
         now = self.moved.get(path)
         return now if now is not None and now[0] in tree.files else None
+
+    def names(self, path: str) -> list[tuple[str, str]]:
+        """Return the names that a file had, each with the commit that changed it."""
+        return self._names.get(path, [])
+
+    @cached_property
+    def _names(self) -> dict[str, list[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for old, (now, commit) in self.moved.items():
+            found[now].append((old, commit))
+        return found
 
     def gone(self, path: str) -> str | None:
         """Return the commit that took a path away, if one did."""
@@ -96,22 +109,44 @@ def _target(verdict: Verdict) -> Target:
 
 
 def _disputed(verdict: Verdict, history: History, tree: Tree, away: Set[str]) -> Verdict:
-    """Return a verdict whose place at the root is a guess, if the place that it names was one."""
+    """Return a verdict whose place at the root is a guess, if the place that it names was one.
+
+    That is the place as its page stands now, or as it stood under a name that it had.
+    """
     certain, target = verdict.certain, _target(verdict)
     path, out = join(verdict.page, without_lines(target.path))
     commit, now = history.gone(path), history.place(path, tree)
     if out or (now and certain and now[0] == certain.path):
         return verdict
     if path in away:
-        how, now = "is in the last commit, and not on the disk", None
-    elif commit is not None:
-        how = f"was {'renamed' if now else 'removed'} in {commit[:10]}"
-    else:
+        return _weaker(verdict, f"{path} is in the last commit, and not on the disk")
+    if commit is not None:
+        said = _weaker(verdict, f"{path} was {'renamed' if now else 'removed'} in {commit[:10]}")
+        return _moved(said, target, path, now) if now is not None else said
+    beside = _beside_an_old_name(verdict, history, tree)
+    if beside is None or (certain and beside.path == certain.path):
         return verdict
+    said = _weaker(verdict, beside.why)
+    return replace(said, candidates=(beside, *said.candidates))
+
+
+def _beside_an_old_name(verdict: Verdict, history: History, tree: Tree) -> Candidate | None:
+    """Return what a link led to while its page had another name, if that is there."""
+    target = _target(verdict)
+    for name, commit in history.names(verdict.page):
+        place, out = join(name, without_lines(target.path))
+        if not out and place in tree:
+            why = f"this page was {name} until {commit[:10]}"
+            return Candidate(
+                place, "history", why, write(verdict.page, place, target, target.lines)
+            )
+    return None
+
+
+def _weaker(verdict: Verdict, why: str) -> Verdict:
+    """Return a verdict without certainty."""
     guesses = tuple(replace(c, layer="fuzzy") for c in verdict.candidates)
-    words = f"'{verdict.target}': {path} {how}"
-    weaker = replace(verdict, message=words, sub="", candidates=guesses)
-    return _moved(weaker, target, path, now) if now is not None else weaker
+    return replace(verdict, message=f"'{verdict.target}': {why}", sub="", candidates=guesses)
 
 
 def _readings(page: str, target: Target) -> Iterator[str]:

@@ -92,3 +92,39 @@ def test_a_file_that_is_only_missing_on_the_disk_makes_the_one_at_the_root_a_gue
     words = "docs/README.md is in the last commit, and not on the disk"
     assert said.message == f"'README.md': {words}"
     assert with_history(verdict, History(), TREE, {"docs/other.md"}) == verdict
+
+
+PAGES = tree_of(["docs/sub/page.md", "docs/README.md", "README.md", "docs/only.md"])
+
+
+def from_moved_page(target: str, *changes: Change):
+    """Return what is said about a link of docs/sub/page.md, after these changes."""
+    page = read_page("docs/sub/page.md", f"[x]({target})".encode())
+    (verdict,) = Judge(PAGES, {}).verdicts(page)
+    return with_history(verdict, remember(changes), PAGES)
+
+
+def test_a_link_of_a_page_that_moved_means_what_stood_beside_its_old_place():
+    moved = Change("c" * 40, "docs/page.md", "docs/sub/page.md")
+    verdict = from_moved_page("README.md#part", moved)
+    lines = from_moved_page("README.md:12", moved).meant("history")
+    assert lines is not None
+    assert lines.target == "../README.md?plain=1#L12"
+    meant = verdict.meant("history")
+    assert meant is not None
+    assert (meant.layer, meant.path, meant.target) == (
+        "history", "docs/README.md", "../README.md#part",
+    )  # fmt: skip
+    assert meant.why == "this page was docs/page.md until cccccccccc"
+    assert (verdict.certain, verdict.sub) == (None, "")
+    words = "'README.md#part': this page was docs/page.md until cccccccccc"
+    assert verdict.message == words
+
+
+def test_a_link_from_the_root_is_certain_wherever_its_page_has_been():
+    at_the_root = Change("c" * 40, "page.md", "docs/sub/page.md")
+    beside = Change("c" * 40, "docs/page.md", "docs/sub/page.md")
+    for target, change in (("README.md", at_the_root), ("docs/only.md", beside)):
+        verdict = from_moved_page(target, change)
+        assert verdict.certain is not None
+        assert verdict.sub == "wrong_base"
