@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from autopack.report import Finding
 from autopack.tidy.moves import Move, Outcome, Status
-from autopack.tidy.routing import Decision, beside
+from autopack.tidy.routing import Decision, free_place
 from autopack.tidy.runs import OLD_RUNS
 from tasks import policy
 from tasks.engine import task
@@ -59,8 +59,9 @@ def _planned(tidying: Tidying, phase: str, decision: Decision) -> Move | None:
         step = "make it readable, or move it by hand, then run again"
         tidying.findings.append(Finding("not_movable", "warning", path, None, words, step))
         return None
-    if to in tidying.taken or exists(tidying.root, to):
-        to = beside(to, identity.digest)
+    to = free_place(
+        to, identity.digest, lambda name: name in tidying.taken or exists(tidying.root, name)
+    )
     return Move(path, to, identity, decision.rule, decision.reason, phase)
 
 

@@ -302,3 +302,16 @@ def test_what_waits_for_a_person_is_told_once(workspace: Path) -> None:
         assert "executor.log" in told
         assert len(told) == len(set(told))
     in_the_way.unlink()
+
+
+def test_the_same_file_can_come_again_and_again(workspace: Path) -> None:
+    data = (workspace / "executor.log").read_bytes()
+    names = ("executor.log", "executor.*.log", "executor.*-2.log", "executor.*-3.log")
+    logs = workspace / "archive/diagnostics/logs"
+    for name in names:
+        (workspace / "executor.log").write_bytes(data)
+        report = tidy(workspace, *QUICK)
+        assert [c for c in codes(report) if c.startswith("move_")] == []
+        assert data in [path.read_bytes() for path in logs.glob(name)]
+    for extra in [*logs.glob("executor.*.log")]:  # the workspace had it once
+        extra.unlink()
