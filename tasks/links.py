@@ -25,7 +25,7 @@ def walk(checking: Checking) -> None:
     """Take the names of every file of the workspace, once."""
     from autopack.io.tree import read_tree
 
-    checking.tree = read_tree(checking.root, checking.deadline)
+    checking.tree = read_tree(checking.root, checking.deadline, others=False)
 
 
 MANY = 500

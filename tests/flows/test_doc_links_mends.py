@@ -117,3 +117,14 @@ def test_a_page_whose_name_has_a_line_break_stays_on_its_line(run_flow, make_wor
     screen = run_flow("doc_links", *flags, "--workspace", root).stdout
     assert "   1. docs/a b.md  2 broken links; 1 certain\n" in screen
     assert "  docs/a b.md:1  docs/INDEX.md -> INDEX.md\n" in screen
+
+
+def test_pages_of_another_checkout_in_the_workspace_are_not_ours_to_read_or_mend(
+    check, make_workspace
+):
+    inner = {"wt/.git": "gitdir: elsewhere\n", "wt/docs/a.md": "[x](docs/INDEX.md)\n"}
+    root = make_workspace({**GOOD, **inner, "docs/a.md": "[x](../wt) [y](../wt/docs/a.md)\n"})
+    done = check(root, "--deep", "--fix", "certain", "--execute")
+    assert done.report["fixes"] == []
+    assert [link["target"] for link in done.report["links"]] == ["../wt/docs/a.md"]
+    assert (root / "wt/docs/a.md").read_text() == "[x](docs/INDEX.md)\n"
