@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +25,7 @@ def walk(checking: Checking) -> None:
     """Take the names of every file of the workspace, once."""
     from autopack.io.tree import read_tree
 
-    checking.tree = read_tree(checking.root, checking.deadline)
+    checking.tree = read_tree(checking.root, checking.deadline, others=False)
 
 
 MANY = 500
@@ -146,16 +147,18 @@ def _about(checking: Checking, page: Page) -> list[Verdict]:
 
 
 def _remembered(checking: Checking, verdicts: list[Verdict]) -> list[Verdict]:
-    from autopack.io.renames import read_history
+    from autopack.io.renames import read_history, taken_away
 
     if checking.history is None and checking.library:
         checking.history = checking.library.history()
     if checking.history is None:
         checking.history = read_history(checking.root, checking.deadline)
     history, tree = checking.history, checking.tree
-    if not (history.moved or history.deleted):
+    certain = any(is_lost(verdict) and verdict.certain for verdict in verdicts)
+    away = taken_away(checking.root, checking.deadline) if certain else frozenset()
+    if not (history.moved or history.deleted or away):
         return verdicts
-    return [with_history(v, history, tree) if is_lost(v) else v for v in verdicts]
+    return [with_history(v, history, tree, away) if is_lost(v) else v for v in verdicts]
 
 
 def _missing_pages(checking: Checking) -> list[Verdict]:
@@ -217,7 +220,7 @@ def _baseline(name: str) -> bytes:
     if data is None:
         raise UsageError(
             f"--baseline: {name} does not exist",
-            next_step=f"python -m flows.doc_links --deep --json > {name}",
+            next_step=f"python -m flows.doc_links --deep --json > {shlex.quote(name)}",
         )
     return data
 

@@ -121,6 +121,11 @@ def _fix(verdict: Verdict) -> str:
     return f"perhaps {', '.join(like)}" if like else ""
 
 
+def _line(name: str) -> str:
+    """Return a name on one line, whatever is in it."""
+    return " ".join(name.split())
+
+
 def deep_summary(verdicts: Sequence[Verdict], web: int = 0) -> str:
     """Return the first screen of a deep report: whom to mend first, of what kind, how much."""
     parts = ["\n".join(_first(verdicts)), "\n".join(_kinds(verdicts, web)), _certain(verdicts)]
@@ -143,8 +148,9 @@ def _first(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield "no page has a broken link"
         return
     yield f"Mend first ({min(FIRST, len(pages))} of {len(pages)} pages with broken links):"
-    width = max(len(page) for page, _ in pages[:FIRST])
-    for n, (page, found) in enumerate(pages[:FIRST], 1):
+    named = [(_line(page), found) for page, found in pages[:FIRST]]
+    width = max(len(page) for page, _ in named)
+    for n, (page, found) in enumerate(named, 1):
         words = f"{found['missing_file']} broken links"
         words += f", {found['missing_anchor']} fragments" if found["missing_anchor"] else ""
         words += f"; {found['certain']} certain" if found["certain"] else ""
@@ -182,7 +188,7 @@ def _by_history(verdict: Verdict) -> bool:
 def plan_text(checking: Checking, execute: bool) -> str:
     """Return what the certain mends change, a line for each."""
     lines = [
-        f"  {name}:{mend.verdict.line}  {mend.verdict.target} -> {mend.new.decode()}"
+        f"  {_line(name)}:{mend.verdict.line}  {_line(mend.verdict.target)} -> {mend.new.decode()}"
         for name, done in checking.mended.items()
         for mend in done.mends
     ]

@@ -46,7 +46,7 @@ class Wish:
     @property
     def asks_git(self) -> bool:
         """Whether git's history is read: it takes seconds, which a navigation check has not."""
-        return self.mode == "deep" or self.fix in ("history", "fuzzy")
+        return self.mode == "deep" or self.fix is not None
 
     def command(self, layer: Layer = "certain") -> str:
         """Return the command that mends what a layer knows."""

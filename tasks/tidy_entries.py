@@ -9,7 +9,7 @@ from hashlib import sha256
 from autopack.errors import Refused, UsageError
 from autopack.report import Finding
 from autopack.tidy.consolidate import Fate, mark, text_of, title_of
-from autopack.tidy.routing import beside
+from autopack.tidy.routing import free_place
 from tasks import policy
 from tasks.counts_session import Counting, Wish
 from tasks.engine import task
@@ -65,7 +65,9 @@ def _with_a_free_place(tidying: Tidying, archive: Archive, fate: Fate, data: byt
 
     if not exists(tidying.root, fate.destination):
         return fate
-    moved = replace(fate, destination=beside(fate.destination, sha256(data).hexdigest()))
+    digest = sha256(data).hexdigest()
+    place = free_place(fate.destination, digest, lambda name: exists(tidying.root, name))
+    moved = replace(fate, destination=place)
     archive.fates[archive.fates.index(fate)] = moved
     return moved
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from autopack.report import Finding
 from autopack.tidy.moves import Move, Outcome, Status
-from autopack.tidy.routing import Decision, beside
+from autopack.tidy.routing import Decision, free_place
+from autopack.tidy.runs import OLD_RUNS
 from tasks import policy
 from tasks.engine import task
 from tasks.tidy_queue import keep_waiting, opened, waiting
@@ -58,8 +59,9 @@ def _planned(tidying: Tidying, phase: str, decision: Decision) -> Move | None:
         step = "make it readable, or move it by hand, then run again"
         tidying.findings.append(Finding("not_movable", "warning", path, None, words, step))
         return None
-    if to in tidying.taken or exists(tidying.root, to):
-        to = beside(to, identity.digest)
+    to = free_place(
+        to, identity.digest, lambda name: name in tidying.taken or exists(tidying.root, name)
+    )
     return Move(path, to, identity, decision.rule, decision.reason, phase)
 
 
@@ -79,7 +81,7 @@ def plan_runs(tidying: Tidying, runs: list[RunFolder]) -> list[Move]:
         except OSError:  # it went away, or nobody may look into it: the next run says so again
             continue
         reason = f"older than the {tidying.config.runs.keep} newest of its project"
-        planned.append(Move(run.path, run.destination, identity, "old-runs", reason, "runs"))
+        planned.append(Move(run.path, run.destination, identity, OLD_RUNS, reason, "runs"))
     return planned
 
 

@@ -10,6 +10,7 @@ from autopack.deadline import Deadline
 from autopack.report import Finding, NextStep
 from autopack.tidy.moves import Move, Outcome
 from autopack.tidy.queue import Pending, absorb, advice
+from autopack.tidy.runs import OLD_RUNS
 from tasks import policy
 from tasks.engine import task
 from tasks.tidy_session import Phase, Tidying
@@ -23,7 +24,7 @@ QUICK_S = 2.0
 
 
 def opened(tidying: Tidying) -> QueueFile:
-    """Return the queue, read once a run.
+    """Return the queue, read once a run; a run folder in it waits for the phase of runs.
 
     Raises:
         Refused: A later version of this program wrote it.
@@ -32,7 +33,9 @@ def opened(tidying: Tidying) -> QueueFile:
     from autopack.io.move_queue import read_queue
 
     if tidying.queue_file is None:
-        tidying.queue_file = read_queue(tidying.root, tidying.now)
+        file = tidying.queue_file = read_queue(tidying.root, tidying.now)
+        runs = [key for key, item in file.queue.items.items() if item.rule == OLD_RUNS]
+        file.queue = file.queue.without(runs)
     return tidying.queue_file
 
 
@@ -95,8 +98,9 @@ def waiting(tidying: Tidying) -> dict[str, Pending]:
 
 
 def keep_waiting(tidying: Tidying, outcomes: list[Outcome]) -> None:
-    """Queue the moves that did not go, on disk before the phase ends."""
-    stopped = [o for o in outcomes if o.status not in ("moved", "gone", "changed", "deferred")]
+    """Queue the moves that did not go, on disk before the phase ends; run folders never."""
+    silent = ("moved", "gone", "changed", "deferred")
+    stopped = [o for o in outcomes if o.status not in silent and o.move.rule != OLD_RUNS]
     held = tidying.held
     if stopped and held is not None:
         file = opened(tidying)

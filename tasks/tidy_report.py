@@ -110,10 +110,18 @@ def _findings(tidying: Tidying) -> Iterator[Finding]:
             "readme_drift", "info", path, None, "its summary is not what the ledgers hold",
             tidying.wish.command("--execute"),
         )  # fmt: skip
-    silent = ("moved",) if tidying.wish.undo else ("moved", "gone")
-    yield from map(_stopped, (o for o in tidying.outcomes if o.status not in silent))
+    yield from map(_stopped, _untold(tidying))
     for phase in tidying.phases:
         yield from _of_phase(phase)
+
+
+def _untold(tidying: Tidying) -> Iterator[Outcome]:
+    """Yield what did not go, but for what is told to wait for a person."""
+    silent = ("moved",) if tidying.wish.undo else ("moved", "gone")
+    told = {f.path for f in tidying.findings if f.code == "move_needs_manual"}
+    for outcome in tidying.outcomes:
+        if outcome.status not in silent and outcome.move.source not in told:
+            yield outcome
 
 
 def _stopped(outcome: Outcome) -> Finding:
@@ -196,7 +204,7 @@ def _about_twin(tidying: Tidying, twin: Duplicate) -> NextStep:
 
 def _after_moves(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
     if not tidying.wish.undo and any(m.source.lower().endswith(MARKDOWN) for m in moved):
-        yield from _about_links(tidying)
+        yield from _about_links(tidying, moved)
     if tidying.seen.ledgers:
         sync = tidying.other("sot_sync", "--db-only", "--execute")
         yield NextStep("brings the database in line with the ledgers", sync)
@@ -205,21 +213,27 @@ def _after_moves(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
         yield NextStep("puts everything back where it was", undo)
 
 
-def _about_links(tidying: Tidying) -> Iterator[NextStep]:
+def _about_links(tidying: Tidying, moved: list[Move]) -> Iterator[NextStep]:
     """Yield how links to pages that went are mended: git knows the renames once committed."""
     from autopack.io.listing import exists
 
     if not exists(tidying.root, ".git"):
-        yield NextStep("shows links to pages that went", tidying.other("doc_links"))
+        yield NextStep("shows links to pages that went", tidying.other("doc_links", "--deep"))
         return
     git = "git" if tidying.root == Path.cwd() else f"git -C {shlex.quote(str(tidying.root))}"
-    archive = shlex.quote(tidying.place.path("archive"))
+    folders = shlex.join(_folders(tidying.place.path("archive"), moved))
     yield NextStep(
         "commits the moves: links can be mended once git knows the renames",
-        f"{git} add -u && {git} add {archive} && {git} commit",
+        f"{git} add -u && {git} add {folders} && {git} commit",
     )
-    links = tidying.other("doc_links", "--fix", "history")
+    links = tidying.other("doc_links", "--deep", "--fix", "history")
     yield NextStep("then shows how links to pages that went are mended", links)
+
+
+def _folders(archive: str, moved: list[Move]) -> list[str]:
+    """Return where the pages and files of a place are now; runs are not kept in git."""
+    parents = {m.destination.rpartition("/")[0] for m in moved if m.phase != "runs"}
+    return sorted({archive if f"{p}/".startswith(f"{archive}/") else p for p in parents})
 
 
 def _at(tidying: Tidying, path: str) -> str:

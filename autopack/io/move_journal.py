@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -40,27 +41,37 @@ def read_journal(root: Path, run: str) -> Journal:
 
     Raises:
         UsageError: There is none.
+        Unreachable: It cannot be read.
     """
     try:
         return replay(run, journal_path(root, run).read_bytes())
     except FileNotFoundError:
         raise UsageError(
             f"run {run} has moved nothing here: {JOURNALS}/{run}.jsonl is not there",
-            next_step=f"ls {JOURNALS}",
+            next_step=f"ls {shlex.quote(str(root / JOURNALS))}",
         ) from None
+    except OSError as error:
+        raise _failed(journal_path(root, run), error) from error
 
 
 def unfinished(root: Path) -> list[str]:
-    """Return the runs whose journal does not end with `end`, oldest name first."""
+    """Return the runs whose journal does not end with `end`, oldest name first.
+
+    Raises:
+        Unreachable: A journal cannot be read.
+    """
     folder = root / JOURNALS
     found = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
     return [path.stem for path in found if not _ends(path)]
 
 
 def _ends(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-        return file.read().endswith(b'{"event":"end"}\n')
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read().endswith(b'{"event":"end"}\n')
+    except OSError as error:
+        raise _failed(path, error) from error
 
 
 class JournalWriter:

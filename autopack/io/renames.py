@@ -53,6 +53,13 @@ def renamed_since(root: Path, ref: str, deadline: Deadline) -> dict[str, str]:
     return {change.old: change.new for change in _read(told or b"")}
 
 
+def taken_away(root: Path, deadline: Deadline) -> frozenset[str]:
+    """Return the files that the last commit has and the work tree has not."""
+    asked = ("-z", "--name-only", "--no-renames", "--diff-filter=D", "HEAD", "--")
+    told = _git(root, deadline, "diff-index", *asked) or b""
+    return frozenset(os.fsdecode(name) for name in told.split(b"\0") if name)
+
+
 def _of_pages(root: Path, deadline: Deadline, changes: Sequence[Change]) -> list[Change]:
     """Return the changes without those of redirect stubs: a page had left the name before.
 

@@ -14,15 +14,18 @@ from autopack.links.tree import SKIPPED, Tree
 class _Walk:
     """A tree on its way."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, others: bool) -> None:
+        self.root, self.others = root, others
         self.files: set[str] = set()
         self.folders: set[str] = {""}
         self.links: dict[str, str] = {}
         self.waiting = [""]
 
     def enter(self, folder: str) -> None:
-        for entry in _entries(self.root, folder):
+        found = _entries(self.root, folder)
+        if folder and not self.others and any(entry.name == ".git" for entry in found):
+            return
+        for entry in found:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_symlink():
                 self._link(entry, name)
@@ -43,9 +46,10 @@ class _Walk:
         self.links[name] = inside if os.path.isfile(real) and not inside.startswith("../") else ""
 
 
-def read_tree(root: Path, deadline: Deadline) -> Tree:
+def read_tree(root: Path, deadline: Deadline, *, others: bool = True) -> Tree:
     """Return the workspace's files and folders; folders that are links are not entered.
 
+    Without `others` other checkouts in it, submodules and worktrees, are folders without files.
     A link to a file inside stands for that file. A folder that may not be read counts as empty.
     Pipes, sockets and devices are left out: git has none, and to read one may never end.
 
@@ -53,7 +57,7 @@ def read_tree(root: Path, deadline: Deadline) -> Tree:
         Unreachable: The workspace itself cannot be read.
         DeadlineExceeded: The deadline passed on the way.
     """
-    walk = _Walk(root)
+    walk = _Walk(root, others)
     while walk.waiting:
         deadline.check("walking the workspace")
         walk.enter(walk.waiting.pop())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -62,5 +63,5 @@ def known_to(name: str, data: bytes) -> frozenset[str]:
     except (ValueError, KeyError, TypeError):
         raise UsageError(
             f"--baseline: {name} is no report of doc_links",
-            next_step=f"python -m flows.doc_links --deep --json > {name}",
+            next_step=f"python -m flows.doc_links --deep --json > {shlex.quote(name)}",
         ) from None

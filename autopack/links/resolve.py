@@ -78,15 +78,20 @@ class Judge:
         self, page: str, link: Link, target: Target, stub: str, said: Verdict | None
     ) -> Verdict:
         """Return what to say about a link to a stub: it works, and there is a shorter way."""
-        there = self.stubs[stub]
-        direct: tuple[Candidate, ...] = ()
-        if there and not target.plain and self._has(there, target.fragment):
-            why = f"{stub} only leads there"
-            direct = (Candidate(there, "certain", why, write(page, there, target)),)
+        behind = self._behind(page, target, stub)
+        direct = (behind,) if behind else ()
         if said is not None:
             return replace(said, candidates=direct or said.candidates)
-        words = f"'{link.raw}': {stub} only leads to {there or 'a page that is gone'}"
+        there = self.stubs[stub] or "a page that is gone"
+        words = f"'{link.raw}': {stub} only leads to {there}"
         return Verdict(page, link.line, link.raw, "redirected", words, "", direct, stub, link)
+
+    def _behind(self, page: str, target: Target, stub: str | None) -> Candidate | None:
+        """Return the page behind a stub, if there is one that has what a target names."""
+        there = self.stubs.get(stub or "")
+        if not there or target.plain or not self._has(there, target.fragment):
+            return None
+        return Candidate(there, "certain", f"{stub} only leads there", write(page, there, target))
 
     def _has(self, path: str, fragment: str | None) -> bool:
         """Return whether a fragment leads into a file, where that can be told."""
@@ -122,6 +127,8 @@ class Judge:
         if meant is None:
             return self._lost(page, link, target, resolved, out)
         sub, candidate = meant
+        stub = rendered(self.tree, candidate.path)
+        candidate = (self._behind(page, target, stub) if not target.lines else None) or candidate
         category: Category = "missing_file"
         if page == BUILD_HISTORY and is_source(candidate.path):
             category = "code_ref"
@@ -199,11 +206,14 @@ def fragment_files(tree: Tree, page: Page) -> set[str]:
 
 
 def linked_pages(tree: Tree, page: Page) -> set[str]:
-    """Return the Markdown files that a page's links lead to."""
+    """Return the Markdown files that a page's links lead to, or surely mean."""
     found = set()
     for link in page.links:
         target = take_apart(link.target)
         there = lead(tree, page.path, target.path) if target.where == "path" else None
+        if there is None and target.where == "path":
+            meant = certain(tree, page.path, target)
+            there = meant[1].path if meant else None
         file = rendered(tree, there) if there is not None else None
         found |= {file} if file in tree.files else set()
     return found

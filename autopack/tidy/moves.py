@@ -134,7 +134,7 @@ _NEXT: dict[Status, str] = {
     "gone": "nothing: it is not there any more",
     "changed": "run again: it is planned afresh",
     "dest_exists": "compare the two, keep one, then run again",
-    "identical": "run again: the duplicate is superseded",
+    "identical": "keep one of the two, then run again",
     "locked": "close the program that has it open; it is tried again later",
     "permission": "fix the permissions of the file and of both folders, then run again",
     "space": "free disk space; it is tried again later",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,10 +103,20 @@ def _folded(names: Set[str]) -> set[str]:
     return {name.casefold() for name in names}
 
 
-def beside(destination: str, digest: str) -> str:
+def beside(destination: str, digest: str, number: int = 1) -> str:
     """Return another name for a destination that is taken: with a part of the content's digest."""
     folder, slash, name = destination.rpartition("/")
     stem, dot, ending = name.partition(".")
     if not stem:  # a name that begins with a dot
         stem, dot, ending = name, "", ""
-    return f"{folder}{slash}{stem}.{digest[:8]}{dot}{ending}"
+    again = f"-{number}" if number > 1 else ""
+    return f"{folder}{slash}{stem}.{digest[:8]}{again}{dot}{ending}"
+
+
+def free_place(destination: str, digest: str, taken: Callable[[str], bool]) -> str:
+    """Return the destination, or the first name beside it that is not taken."""
+    found, number = destination, 0
+    while taken(found):
+        number += 1
+        found = beside(destination, digest, number)
+    return found

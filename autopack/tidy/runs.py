@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from autopack.state_files import RUNS
 from autopack.tidy.config import RunsPolicy
 
+OLD_RUNS = "old-runs"
+"""The rule that moves run folders. Only the phase of runs does, under the lock of each."""
+
 
 @dataclass(frozen=True)
 class RunFolder:

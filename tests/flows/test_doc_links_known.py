@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 
 import pytest
@@ -113,3 +114,13 @@ def test_a_renamed_page_keeps_what_was_known_of_it_and_nothing_more(check, make_
 
 def git(root, *words: str) -> None:
     subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("data", [None, "{}"])
+def test_the_command_that_makes_a_baseline_can_be_pasted(check, make_workspace, tmp_path, data):
+    root, known = make_workspace(GOOD), tmp_path / "what is known.json"
+    if data is not None:
+        known.write_text(data)
+    done = check(root, "--baseline", str(known))
+    assert done.returncode == 2
+    assert shlex.split(done.stderr)[-1] == str(known)

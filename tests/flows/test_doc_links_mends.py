@@ -89,3 +89,42 @@ def test_what_looks_alike_is_written_only_when_fuzzy_is_named(check, make_worksp
         assert check(root, "--deep", "--fix", layer, "--execute").report["fixes"] == []
     check(root, "--deep", "--fix", "fuzzy", "--execute")
     assert (root / "docs/a.md").read_text() == "[x](../more/only.md#p) [y](two.md)\n"
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_page_that_moved_is_not_taken_for_the_one_of_its_name_at_the_root(
+    check, make_workspace, committed
+):
+    files = {"docs/sub/a.md": "[x](README.md)\n", "docs/sub/README.md": "text\n" * 30}
+    root = make_workspace({**GOOD, **files})
+    git = ["git", "-C", str(root)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    subprocess.run([*git, "mv", "docs/sub/README.md", "docs/sub/NOW.md"], check=True)
+    if committed:
+        subprocess.run([*git, "commit", "-qm", "two"], check=True)
+    for _ in range(2):
+        assert check(root, "--deep", "--fix", "certain", "--execute").report["fixes"] == []
+    subprocess.run([*git, "commit", "-qm", "two", "--allow-empty"], check=True)
+    check(root, "--deep", "--fix", "history", "--execute")
+    assert (root / "docs/sub/a.md").read_text() == "[x](NOW.md)\n"
+
+
+def test_a_page_whose_name_has_a_line_break_stays_on_its_line(run_flow, make_workspace):
+    root = make_workspace({**GOOD, "docs/a\nb.md": "[y](docs/INDEX.md) [z](gone.md)\n"})
+    flags = ("--deep", "--fix", "certain", "--engine", "direct")
+    screen = run_flow("doc_links", *flags, "--workspace", root).stdout
+    assert "   1. docs/a b.md  2 broken links; 1 certain\n" in screen
+    assert "  docs/a b.md:1  docs/INDEX.md -> INDEX.md\n" in screen
+
+
+def test_pages_of_another_checkout_in_the_workspace_are_not_ours_to_read_or_mend(
+    check, make_workspace
+):
+    inner = {"wt/.git": "gitdir: elsewhere\n", "wt/docs/a.md": "[x](docs/INDEX.md)\n"}
+    root = make_workspace({**GOOD, **inner, "docs/a.md": "[x](../wt) [y](../wt/docs/a.md)\n"})
+    done = check(root, "--deep", "--fix", "certain", "--execute")
+    assert done.report["fixes"] == []
+    assert [link["target"] for link in done.report["links"]] == ["../wt/docs/a.md"]
+    assert (root / "wt/docs/a.md").read_text() == "[x](docs/INDEX.md)\n"

@@ -109,11 +109,17 @@ def test_navigation_sees_stubs_too(redirect, check, moved):
     )
 
 
-def test_a_wrong_base_is_mended_where_a_stub_stands(redirect, check, moved):
+@pytest.mark.parametrize("page", ["docs/guides/b.md", "docs/INDEX.md"])
+def test_a_link_that_surely_means_a_stub_is_mended_to_the_page_behind_it_at_once(
+    redirect, check, moved, page
+):
     redirect(moved, "--execute")
-    write(moved, {"docs/guides/b.md": "[x](docs/OLD.md)\n"})
-    check(moved, "--deep", "--fix", "certain", "--execute")
-    assert (moved / "docs/guides/b.md").read_text() == "[x](../OLD.md)\n"
+    write(moved, {page: "[x](docs/OLD.md) [y](docs/OLD.md#no) [z](/docs/old.md)\n"})
+    flags = ("--fix", "certain", "--execute", *(() if page in NAV else ("--deep",)))
+    check(moved, *flags)
+    new, old = ("NEW.md", "../OLD.md") if page not in NAV else ("guides/NEW.md", "OLD.md")
+    assert (moved / page).read_text() == f"[x]({new}) [y]({old}#no) [z]({new})\n"
+    assert check(moved, *flags).report["fixes"] == []
 
 
 def test_an_old_link_from_the_archive_counts(redirect, moved):

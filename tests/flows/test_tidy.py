@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -313,18 +314,37 @@ def test_links_to_moved_pages_are_mended_by_the_commands_that_are_named(
     git(workspace, *who, "commit", "-qm", "before")
     done = tidy("--quick", "--execute")
     commit, links = (s["command"] for s in done.report["next_steps"] if "links" in s["why"])
-    assert "--fix history" in links
+    assert links.startswith("python -m flows.doc_links ")
     env = {**os.environ, "GIT_EDITOR": "echo Tidy >", **dict.fromkeys(NAMES, "a@example.org")}
     subprocess.run(commit, shell=True, check=True, env=env, capture_output=True)
-    flags = ("--deep", "--fix", "history", "--execute", "--engine", "direct")
-    run_flow("doc_links", *flags, "--workspace", workspace)
+    run_flow("doc_links", *shlex.split(links)[3:], "--execute", "--engine", "direct")
     assert "(../archive/plans/FIX_PLAN.md)" in page.read_text()
+
+
+def test_the_command_that_commits_knows_where_rules_of_ones_own_moved_to(
+    tidy: Tidy, workspace: Path
+) -> None:
+    (workspace / "config").mkdir(exist_ok=True)
+    rule = "{name: own, globs: ['*_PLAN.md'], to: kept away/plans, reason: ours}"
+    (workspace / "config/tidy.yaml").write_text(f"version: 1\nroot:\n  rules: [{rule}]\n")
+    git(workspace, "init", "-q")
+    git(workspace, "add", "-A")
+    git(workspace, "-c", "user.name=a", "-c", "user.email=a@e.org", "commit", "-qm", "before")
+    done = tidy("--quick", "--execute")
+    (commit,) = (s["command"] for s in done.report["next_steps"] if "commits" in s["why"])
+    env = {**os.environ, "GIT_EDITOR": "echo Tidy >", **dict.fromkeys(NAMES, "a@example.org")}
+    subprocess.run(commit, shell=True, check=True, env=env, capture_output=True)
+    asked = ["git", "-C", str(workspace), "ls-files", "kept away", "archive"]
+    known = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split("\n")
+    assert "kept away/plans/FIX_PLAN.md" in known
+    assert any(name.startswith("archive/") for name in known)
 
 
 def test_without_git_the_broken_links_are_shown(tidy: Tidy) -> None:
     named = commands(tidy("--quick", "--execute"))
     assert "commit" not in named
-    assert "flows.doc_links --workspace" in named
+    (shown,) = (line for line in named.splitlines() if "flows.doc_links" in line)
+    assert "--deep" in shown
 
 
 def test_the_readme_summary_is_shown_and_then_written(tidy: Tidy, workspace: Path) -> None:

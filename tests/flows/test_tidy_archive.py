@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from autopack.deadline import Deadline
 from autopack.io.locks import MultiLock, Owner
+from autopack.io.move_queue import read_queue
+from autopack.io.moves import identify
 from autopack.report import Report
+from autopack.tidy.moves import Move, ended
+from autopack.tidy.queue import absorb
 from tasks import tidy_phases
 from tasks.tidy_session import Tidying, Wish
 from tests.support.process import Finished
-from tests.support.tidy import Tidy, codes, commands, deadline, runner, untidy_files
+from tests.support.tidy import Tidy, codes, commands, deadline, runner, texts, untidy_files
 
 
 @pytest.fixture
@@ -193,6 +199,40 @@ def test_the_oldest_runs_go_and_a_run_at_work_stays(tidy: Tidy, workspace: Path)
     assert (runs / "notes").is_dir()
     assert (runs / "app/executor.log").is_file()
     assert (workspace / "archive/diagnostics/logs/left.log").is_file()
+
+
+def test_a_run_whose_place_is_taken_is_told_each_time_and_nothing_is_written(
+    tidy: Tidy, workspace: Path
+) -> None:
+    make_runs(workspace, 11)
+    taken = workspace / "archive/runs/run-000"
+    taken.mkdir(parents=True)
+    (taken / "executor.log").write_text("another\n")
+    tidy("--quick", RUNS, "--execute")
+    before = texts(workspace / ".autonomous_runs/tidy")
+    done = tidy("--quick", RUNS, "--execute")
+    about = [f["code"] for f in done.report["findings"] if f["path"].endswith("run-000")]
+    assert about == ["move_dest_exists"]
+    assert texts(workspace / ".autonomous_runs/tidy") == before
+    taken.rename(workspace / "archive/runs/other")
+    tidy("--quick", RUNS, "--execute")
+    assert (taken / "executor.log").read_text() == "0\n"
+
+
+def test_a_run_at_work_that_waits_in_a_queue_of_old_stays(tidy: Tidy, workspace: Path) -> None:
+    make_runs(workspace, 11)
+    run = ".autonomous_runs/run-000"
+    now = datetime.now(UTC) - timedelta(days=1)
+    move = Move(run, "archive/runs/run-000", identify(workspace, run), "old-runs", "old", "runs")
+    file = read_queue(workspace, now)
+    file.take(absorb(file.queue, [ended(move, "locked")], now))
+    file.save(nullcontext)
+    with MultiLock(workspace, {"run:run-000": "exclusive"}, Owner("e"), Deadline.after(60)):
+        tidy("--quick", "--execute")
+        tidy("--quick", RUNS, "--execute")
+    assert (workspace / run / "executor.log").is_file()
+    tidy("--quick", RUNS, "--execute")
+    assert (workspace / "archive/runs/run-000/executor.log").is_file()
 
 
 def test_a_run_is_limited_to_200_folders(tidy: Tidy, workspace: Path) -> None:

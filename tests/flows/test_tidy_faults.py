@@ -276,3 +276,42 @@ def test_a_killed_run_is_settled_by_the_next(workspace: Path, tmp_path: Path) ->
         path.unlink()
     for path in workspace.glob("run*.log"):
         path.unlink()
+
+
+def test_a_journal_that_cannot_be_read_stops_neither_the_rest_nor_is_it_a_bug(
+    workspace: Path,
+) -> None:
+    (workspace / ".autonomous_runs/tidy/journal/old run.jsonl").mkdir(parents=True)
+    report = tidy(workspace, "--quick", "--execute")
+    assert report["exit_code"] == 1
+    words = "recover was not done: journal old run.jsonl: Is a directory; nothing was moved"
+    assert words in [finding["message"] for finding in report["findings"]]
+    assert report["counts"]["moved"] > 0
+    assert tidy(workspace, "--undo", "old run")["exit_code"] == 2
+    (workspace / ".autonomous_runs/tidy/journal/old.jsonl").mkdir()
+    assert tidy(workspace, "--undo", "old")["exit_code"] == 1
+
+
+def test_what_waits_for_a_person_is_told_once(workspace: Path) -> None:
+    in_the_way = workspace / "archive/diagnostics/logs"
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("no folder\n")
+    for _ in range(2):
+        found = tidy(workspace, *QUICK)["findings"]
+        told = [f["path"] for f in found if f["code"].startswith("move_")]
+        assert "executor.log" in told
+        assert len(told) == len(set(told))
+    in_the_way.unlink()
+
+
+def test_the_same_file_can_come_again_and_again(workspace: Path) -> None:
+    data = (workspace / "executor.log").read_bytes()
+    names = ("executor.log", "executor.*.log", "executor.*-2.log", "executor.*-3.log")
+    logs = workspace / "archive/diagnostics/logs"
+    for name in names:
+        (workspace / "executor.log").write_bytes(data)
+        report = tidy(workspace, *QUICK)
+        assert [c for c in codes(report) if c.startswith("move_")] == []
+        assert data in [path.read_bytes() for path in logs.glob(name)]
+    for extra in [*logs.glob("executor.*.log")]:  # the workspace had it once
+        extra.unlink()

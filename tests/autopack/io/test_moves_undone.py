@@ -36,8 +36,9 @@ def test_undo_refuses_what_changed_or_whose_place_is_taken_and_tells_each(root) 
     assert before["archive/d.md"] == b"d.md"
     (root / "b.md").unlink()
     assert sorted(statuses(moves.undo(root, "r1", "r3", **terms()))) == ["changed", "gone", "moved"]
-    with pytest.raises(UsageError, match="has moved nothing"):
+    with pytest.raises(UsageError, match="has moved nothing") as refused:
         list(moves.undo(root, "nobody", "r4", **terms()))
+    assert refused.value.next_step == f"ls {root}/.autonomous_runs/tidy/journal"
 
 
 def test_undo_of_an_undo_moves_again(root) -> None:

@@ -10,7 +10,7 @@ import pytest
 from autopack.deadline import Deadline
 from autopack.errors import DeadlineExceeded
 from autopack.io import renames
-from autopack.io.renames import read_history
+from autopack.io.renames import read_history, taken_away
 from autopack.links.stubs import Stub, render
 from autopack.links.tree import tree_of
 
@@ -114,3 +114,15 @@ def test_no_repository_has_no_history(tmp_path):
 def test_the_deadline_is_kept(repository):
     with pytest.raises(DeadlineExceeded):
         read_history(repository, Deadline.after(0))
+
+
+def test_what_is_gone_since_the_last_commit_is_known_staged_or_not_and_by_a_subfolder(repository):
+    assert taken_away(repository, Deadline.after(60)) == frozenset()
+    git(repository, "mv", "docs/b ü.md", "docs/c.md")
+    (repository / "docs/empty2.md").unlink()
+    assert taken_away(repository, Deadline.after(60)) == {"docs/b ü.md", "docs/empty2.md"}
+    assert taken_away(repository / "docs", Deadline.after(60)) == {"b ü.md", "empty2.md"}
+
+
+def test_outside_a_repository_nothing_is_gone(tmp_path):
+    assert taken_away(tmp_path, Deadline.after(60)) == frozenset()

@@ -54,3 +54,21 @@ def test_the_deadline_and_a_missing_workspace(tmp_path):
         read_tree(tmp_path, Deadline.after(0))
     with pytest.raises(Unreachable):
         read_tree(tmp_path / "gone", Deadline.after(60))
+
+
+@pytest.mark.parametrize("kind", ["repository", "worktree"])
+def test_another_checkout_in_a_folder_is_a_folder_and_none_of_its_files(tmp_path, kind):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/a.md").write_text("")
+    inner = tmp_path / "docs/other"
+    (inner / "docs").mkdir(parents=True)
+    (inner / "docs/b.md").write_text("")
+    (tmp_path / ".git").mkdir()
+    if kind == "repository":
+        (inner / ".git").mkdir()
+    else:
+        (inner / ".git").write_text("gitdir: elsewhere\n")
+    tree = read_tree(tmp_path, Deadline.after(60), others=False)
+    assert tree.files == {"docs/a.md"}
+    assert tree.folders == {"", "docs", "docs/other"}
+    assert "docs/other/docs/b.md" in read_tree(tmp_path, Deadline.after(60))

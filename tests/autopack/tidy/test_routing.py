@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autopack.io.tidy_config import SCHEMA, SHIPPED, shipped
 from autopack.sot.ledgers import LEDGERS
 from autopack.tidy.config import read_config
-from autopack.tidy.routing import Decision, Item, Place, beside, route_docs, route_root
+from autopack.tidy.routing import Decision, Item, Place, beside, free_place, route_docs, route_root
 
 CONFIG = read_config(shipped(SHIPPED), shipped(SCHEMA), None)
 NAMES = frozenset(ledger.path.removeprefix("docs/") for ledger in LEDGERS)
@@ -122,3 +122,10 @@ def test_a_project_has_its_own_archive() -> None:
 )
 def test_a_taken_name_gets_a_part_of_the_digest(path: str, other: str) -> None:
     assert beside(path, "1234567890") == other
+
+
+def test_the_first_free_name_is_taken_however_often_the_same_comes() -> None:
+    taken: set[str] = set()
+    for wanted in ("a/x.log", "a/x.12345678.log", "a/x.12345678-2.log", "a/x.12345678-3.log"):
+        assert free_place("a/x.log", "1234567890", taken.__contains__) == wanted
+        taken.add(wanted)
