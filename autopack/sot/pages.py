@@ -10,7 +10,7 @@ from autopack.sot.segments import Segments
 
 PAGE = 64
 """Segments in a freshly cut page."""
-PARSER = 2
+PARSER = 3
 """Raised when the same bytes are cut, counted or diagnosed differently: stored pages are stale."""
 
 

@@ -232,7 +232,8 @@ def test_a_line_that_states_no_count_is_no_claim_and_stays(line: str) -> None:
     "line",
     ["- Builds: 99", "* Build entries: 99", "**Build entries**: 99", "  - **Build entries**: 99",
      "| Builds | 99 |", "- __Build entries__: 99", "- 99 builds, 88 decisions", "Total: 99 builds",
-     "- **Build entries**: 3k", "- **Build entries**: 3+", "- **Builds Completed**: ~99", "- **Last build**: BUILD-9"],
+     "- **Build entries**: 3k", "- **Build entries**: 3+", "- **Last build**: BUILD-9",
+     "- **Builds Completed**: ~99"],
 )  # fmt: skip
 def test_a_wrong_count_in_any_other_shape_is_found_and_mended(line: str) -> None:
     assert [found for found in in_block(line) if found.startswith("error readme_")]

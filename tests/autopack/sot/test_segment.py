@@ -101,6 +101,29 @@ def test_a_row_outside_any_table_is_a_stray_row() -> None:
     assert outline(segments) == ["preamble", "section BUILD-153", "stray_row BUILD-154", "text"]
 
 
+@pytest.mark.parametrize("between", ["\n", "<!-- older -->\n", "### 2025\n", "text\n\n"])
+@pytest.mark.parametrize("eol", ["\n", "\r\n"])
+def test_a_row_behind_the_end_of_the_index_table_is_a_stray_row(between: str, eol: str) -> None:
+    rows = [f"| 2026-01-0{n} | BUILD-{n} | p | s | f |\n" for n in (3, 2, 1)]
+    text = INDEX + rows[0] + between + rows[1] + rows[2] + "| no row |\n\n## End\nwords\n"
+    segments = cut(text.replace("\n", eol))
+    assert outline(segments)[1:] == [
+        "text", "row BUILD-3", "text", "stray_row BUILD-2", "stray_row BUILD-1", "text", "text end",
+    ]  # fmt: skip
+    assert codes(segments) == ["stray_row"] * 2
+
+
+def test_a_row_in_a_code_fence_below_the_index_table_is_content() -> None:
+    row = "| 2026-01-03 | BUILD-3 | p | s | f |\n"
+    assert outline(cut(INDEX + row + "\n```\n" + row + "```\n"))[2:] == ["row BUILD-3", "text"]
+
+
+def test_a_row_that_is_indented_belongs_to_the_index_table() -> None:
+    rows = [f"| 2026-01-0{n} | BUILD-{n} | p | s | f |\n" for n in (3, 2, 1)]
+    segments = cut(INDEX + rows[0] + "  " + rows[1] + rows[2])
+    assert outline(segments)[2:] == ["row BUILD-3", "row BUILD-2", "row BUILD-1"]
+
+
 def test_a_table_inside_a_section_is_ordinary_content() -> None:
     table = "| Date | Id | R |\n|---|---|---|\n| 2026-01-02 | BUILD-9 | ok |\n"
     assert outline(cut(HEAD + "## BUILD-153: x\n\n" + table)) == ["preamble", "section BUILD-153"]
