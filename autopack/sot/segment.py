@@ -143,6 +143,7 @@ class _Cutter:
         self.index_from = 0
         self.fenced = _has(data, b"`") or _has(data, b"~")
         self.fences = Fences(data)
+        self.counted = (0, 1)  # an offset and its line
         self.block_end = 0  # of the run of `|` lines looked at last
         self.block_is_table = False
 
@@ -185,11 +186,17 @@ class _Cutter:
         ident = own.decode()
         fence = self._fence(start)
         if fence is not None:
-            line = self.data.count(b"\n", 0, fence) + 1
+            line = self._line(fence)
             message = f"{ident} starts inside the code fence opened on line {line}"
             self.out.notes.append(Note("fence_recovered", start, message))
         self.out.begin(start, Kind.SECTION, ident)
         self.level = level
+
+    def _line(self, fence: int) -> int:
+        """Return the line of a fence; each begins behind the one before, so counting goes on."""
+        at, line = self.counted
+        self.counted = fence, line + self.data.count(b"\n", at, fence)
+        return self.counted[1]
 
     def _heading(self, start: int, level: int, text: bytes) -> None:
         """An h1-h3 without an own id closes a section of its own level or deeper."""
