@@ -8,6 +8,7 @@ an h1 is never an entry. Lines end at LF only, so a form feed or a lone CR cuts 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from functools import cache
 
 from autopack.sot.ids import ID_NUMBER, slug
@@ -107,8 +108,8 @@ def _segment_headings(data: bytes) -> Segments:
     out = Segments(data)
     out.begin(0, Kind.PREAMBLE, "")
     fences, fenced_from = Fences(data), 0
-    for match in re.finditer(rb"(?:\A|\n)(#{2,3})[ \t]+([^\n]*)", data):
-        start = match.start(1)
+    for match in re.finditer(rb"(?:\A(?:\xef\xbb\xbf)?|\n)(#{2,3})[ \t]+([^\n]*)", data):
+        start = 0 if match[0].startswith(BOM_UTF8) else match.start(1)
         if fences.open_at(fenced_from, start) is not None:
             continue
         fenced_from = start
@@ -152,7 +153,7 @@ class _Cutter:
         self.out.begin(0, Kind.PREAMBLE, "")
         pattern = _landmarks(self.ledger.prefix)
         # A landmark follows a newline, so the one that may open the file is matched behind one.
-        if first := pattern.match(b"\n" + self.data[:4096]):
+        if first := pattern.match(b"\n" + self.data[:4096].removeprefix(BOM_UTF8)):
             self._landmark(first, 0)
         starts, kinds, idents = self.out.starts, self.out.kinds, self.out.idents
         for match in pattern.finditer(self.data):

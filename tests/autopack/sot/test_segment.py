@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from autopack.sot.entries import Key, title
 from autopack.sot.ledgers import LEDGERS
 from autopack.sot.segment import segment
 from autopack.sot.segments import Kind
@@ -66,6 +67,15 @@ def test_every_heading_shape_opens_an_entry(heading: str, ident: str, eol: str) 
 
 def test_an_entry_at_the_first_byte_leaves_no_empty_preamble() -> None:
     assert outline(cut("## BUILD-1\nx\n")) == ["section BUILD-1"]
+
+
+def test_a_bom_in_front_of_the_first_heading_hides_nothing() -> None:
+    entry = cut("\ufeff## BUILD-1: x\ntext\n")
+    assert outline(entry) == ["section BUILD-1"]
+    assert title(BUILD, Key(Kind.SECTION, "BUILD-1", 1), "\ufeff## BUILD-1: x") == "x"
+    index = "\ufeff" + INDEX.removeprefix(HEAD) + "| 2026-01-03 | BUILD-9 | p | s | f |\n"
+    assert outline(cut(index))[1:] == ["row BUILD-9"]
+    assert outline(cut("\ufeff## Recent\n\n- a\n", CHANGELOG)) == ["section recent"]
 
 
 def test_index_rows_are_segments_and_an_id_cell_without_id_is_named() -> None:
