@@ -32,8 +32,8 @@ _TOTAL = re.compile(rb"^[ \t]*(Total_\w+)[ \t]*:[ \t]*([^\r\n]*)", re.M)
 _VALUE = re.compile(rb"[*_]{0,3}(\d[\d,]{0,17}+)[*_]{0,3}(?=$|[ \t(,;.|])")
 _SUMMARY = re.compile(rb"^\*\*Summary\*\*:[^\r\n]*", re.M)
 _LABEL = re.compile(
-    rb"[ \t]*(?:[-*+|][ \t]*)?[*_]{0,3}([A-Za-z][A-Za-z \t]{0,60}?)[*_]{0,3}[ \t]*[:|]"
-    rb"[*_]{0,3}[ \t]*([^\r\n]*)",
+    rb"(?:[^\w<\r\n]|_){0,24}([A-Za-z][A-Za-z \t]{0,60}?)[*_]{0,3}[ \t]*"
+    rb"(?:\([^()\r\n]{0,40}\)[*_]{0,3}[ \t]*)?[:|=][*_]{0,3}[ \t]*([^\r\n]*)",
 )
 _ROUGHLY = re.compile(r"[~≈<>=±]*[ \t]*\d")
 _LATEST = re.compile(r"(?:latest|last|newest)\b", re.I)

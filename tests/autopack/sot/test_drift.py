@@ -215,6 +215,7 @@ def in_block(line: str) -> list[str]:
     "line",
     ["- **Build status**: passing", "- **Build system**: GNU make 4.3", "- **Coverage**: 91 %",
      "- **Known issues**: see the [tracker](x)", "- **Debug mode**: off", "Since 2024.",
+     "- ✅ **Build status**: passing", "<!-- builds: see 2 -->", "- [Builds](x): 2 pages",
      "- **Next decision**: move to Postgres 16", "  counted on Monday", "### Decisions"],
 )  # fmt: skip
 def test_a_line_that_states_no_count_is_no_claim_and_stays(line: str) -> None:
@@ -233,7 +234,8 @@ def test_a_line_that_states_no_count_is_no_claim_and_stays(line: str) -> None:
     ["- Builds: 99", "* Build entries: 99", "**Build entries**: 99", "  - **Build entries**: 99",
      "| Builds | 99 |", "- __Build entries__: 99", "- 99 builds, 88 decisions", "Total: 99 builds",
      "- **Build entries**: 3k", "- **Build entries**: 3+", "- **Last build**: BUILD-9",
-     "- **Builds Completed**: ~99"],
+     "- **Builds Completed**: ~99", "- ✅ **Builds**: 99", "> - Builds: 99", "- **📦 Builds:** 99",
+     "- Builds (all): 99", "Total builds = 99"],
 )  # fmt: skip
 def test_a_wrong_count_in_any_other_shape_is_found_and_mended(line: str) -> None:
     assert [found for found in in_block(line) if found.startswith("error readme_")]
