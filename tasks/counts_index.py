@@ -59,7 +59,7 @@ def compare_database(counting: Counting, targets: Targets) -> list[Finding]:
 
 def _database_gaps(counting: Counting, index: Index, damaged: list[Finding]) -> Iterator[Gap]:
     """Yield what a sync mends; what it would not notice is damage, which goes to the list."""
-    from autopack.io.sql import REBUILD
+    from autopack.io.database import REBUILD
 
     stored = index.state().files
     here = {file.ledger.path: file for file in counting.pages.ledgers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,26 @@ class Wish:
         cells = [f"{name}={value}" for name, value in self.draft.cells.items()]
         words += ["--cells", *cells] if cells else []
         words += [f"--text={self.draft.text}"] if self.draft.text else []
-        return shlex.join(words)
+        return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell; what one line of a report cannot hold is told as in bash."""
+    if word.isprintable() and word == " ".join(word.split()):
+        return shlex.quote(word)
+    told = "".join(map(_told, re.sub(r"(?<=\s) | $", "\0", word)))
+    return f"$'{told}'"
+
+
+def _told(char: str) -> str:
+    if char == "\0":
+        return "\\x20"  # a blank that would be taken for a line's end or for one with its neighbour
+    if char in "\\'":
+        return f"\\{char}"
+    if char.isprintable():
+        return char
+    byte = ord(char) - 0xDC00  # of what was no UTF-8 on the command line
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else f"\\U{ord(char):08x}"
 
 
 class Counting(PageWriter):

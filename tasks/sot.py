@@ -175,7 +175,7 @@ def compare_vectors(sync: Sync) -> list[Finding]:
         if sync.difference.gone and not sync.uses_database and not sync.accept_shrink:
             held = vectors.count_by_path()
     sizes = {f.ledger.path: Size(False, points(f.segments)) for f in sync.ledgers}
-    found = list(losses(held, sizes))
+    found = list(losses(held, sizes, "points"))
     sync.blocked += found
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,15 @@ _MARGIN_S = 0.5
 
 _BUSY_STATES = {"55P03", "40P01", "40001"}
 _CANCELLED = "57014"
+_INCOMPLETE_STATES = {"42P01", "42P07", "42703", "23505"}
+_INCOMPLETE = re.compile(
+    r"no such (?:table|column)|(?:table|view) \S+ already exists|UNIQUE constraint failed"
+)
+REBUILD = (
+    "drop the sot_ tables (or move autopack.db aside), then run: "
+    "python -m flows.sot_sync --db-only --execute"
+)
+"""How a damaged index is made anew."""
 
 
 class Database:
@@ -167,7 +177,13 @@ class Database:
             )
         if isinstance(error, OperationalError) or state or self.sqlite_path:
             # 28: invalid authorization, 3D: no such database, 42: no such right or object.
-            return self._unreachable(text, (state or "")[:2] in {"28", "3D", "42"})
+            permanent = (state or "")[:2] in {"28", "3D", "42"}
+            incomplete = state in _INCOMPLETE_STATES or (not state and _INCOMPLETE.search(text))
+            if incomplete and "sot_" in text:
+                return Unreachable(
+                    f"database {self.target.shown}: {text[:300]}", REBUILD, permanent=True
+                )
+            return self._unreachable(text, permanent)
         raise error
 
     def _unreachable(self, reason: str, permanent: bool = False) -> Unreachable:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from autopack.deadline import Deadline
 from autopack.errors import Refused
 from autopack.io import schema
-from autopack.io.database import Database
+from autopack.io.database import REBUILD, Database
 from autopack.io.files import LedgerFile
 from autopack.report import Finding
 from autopack.settings import Target
@@ -102,13 +102,6 @@ def sound(target: Target) -> Iterator[None]:
             f"the index {target.shown} is damaged: {type(error).__name__}: {error}",
             next_step=REBUILD,
         ) from error
-
-
-REBUILD = (
-    "drop the sot_ tables (or move autopack.db aside), then run: "
-    "python -m flows.sot_sync --db-only --execute"
-)
-"""How a damaged index is made anew."""
 
 
 class Index:

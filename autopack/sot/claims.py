@@ -32,9 +32,10 @@ _TOTAL = re.compile(rb"^[ \t]*(Total_\w+)[ \t]*:[ \t]*([^\r\n]*)", re.M)
 _VALUE = re.compile(rb"[*_]{0,3}(\d[\d,]{0,17}+)[*_]{0,3}(?=$|[ \t(,;.|])")
 _SUMMARY = re.compile(rb"^\*\*Summary\*\*:[^\r\n]*", re.M)
 _LABEL = re.compile(
-    rb"[ \t]*(?:[-*+|][ \t]*)?[*_]{0,3}([A-Za-z][A-Za-z \t]{0,60}?)[*_]{0,3}[ \t]*[:|]"
-    rb"[*_]{0,3}[ \t]*([^\r\n]*)",
+    rb"(?:[^\w<\r\n]|_){0,24}([A-Za-z][A-Za-z \t]{0,60}?)[*_]{0,3}[ \t]*"
+    rb"(?:\([^()\r\n]{0,40}\)[*_]{0,3}[ \t]*)?[:|=][*_]{0,3}[ \t]*([^\r\n]*)",
 )
+_ROUGHLY = re.compile(r"[~≈<>=±]*[ \t]*\d")
 _LATEST = re.compile(r"(?:latest|last|newest)\b", re.I)
 _A_FEW = re.compile(
     rb"\b(?:last|latest|past|next|first|top|newest|recent|most|least|these|those|the|each|every|"
@@ -89,13 +90,15 @@ def meta_claims(data: bytes, block: Block) -> Iterator[Claim]:
         ledger = by_key.get(line[1].decode())
         if ledger is None:
             continue
+        numbers = _numbers(data, line.start(2), line.end(2))
         first = _VALUE.match(data, line.start(2), line.end(2))
-        if first is None:
+        if first is None or not numbers or numbers[0].start(1) != first.start(1):
             end = line.start(2) + len(line[2].rstrip())
             span = (line.start(2), end)
             yield Claim("meta", ledger, "index_entries", _text(line[2]), line.start(),
                         _text(line[0]), span)  # fmt: skip
-        for n, phrase in enumerate(_numbers(data, line.start(2), line.end(2)) if first else ()):
+            continue
+        for n, phrase in enumerate(numbers):
             count = count_named(_text(phrase[2])) or ("index_entries" if n == 0 else None)
             if count:
                 yield Claim("meta", ledger, count, _integer(phrase[1]), line.start(),
@@ -160,7 +163,7 @@ def _label_claim(ledger: Ledger, data: bytes, line: re.Match[bytes]) -> Claim | 
     value = _VALUE.match(data, line.start(2), line.end(2))
     if value is None:
         named = count_named(label)
-        if named is None and not text[:1].isdigit():
+        if named is None and not _ROUGHLY.match(text):
             return None
         return Claim("readme", ledger, named, text[:60], line.start(), f"{label}: {text[:60]}",
                      line.span(2))  # fmt: skip

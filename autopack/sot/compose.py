@@ -18,7 +18,8 @@ from autopack.sot.segments import Kind, Segments
 
 _DEFAULTS = {"DEC": {"Status": "Proposed"}, "DBG": {"Severity": "MEDIUM", "Status": "Open"}}
 _INDEX_HEAD = re.compile(
-    rb"^##[ \t]+INDEX\b[^\n]*\n(?:(?!##)[^|\n]*\n)*(\|[^\n]*)\n\|(?=[^\n]*-)[ \t:|-]*(?:\r?\n|\Z)",
+    rb"^##[ \t]+INDEX\b[^\n]*\n(?:(?!##)[^|\n]*\n)*( {0,3}\|[^\n]*)\n"
+    rb" {0,3}\|(?=[^\n]*-)[ \t:|-]*(?:\r?\n|\Z)",
     re.M | re.I,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

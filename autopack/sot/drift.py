@@ -121,6 +121,12 @@ def required(counts: Counts | None) -> tuple[str, ...]:
     return ("index_entries", "unique_base", *(("unique_ids",) if dotted else ()))
 
 
+def _true(counts: Counts, name: str) -> int | str:
+    """Return a count; the latest id of a ledger without entries is `none`, as its page says."""
+    count: int | str | None = getattr(counts, name)
+    return count if count is not None and count != "" else "none"
+
+
 class _Page:
     """One page under judgement."""
 
@@ -178,12 +184,12 @@ class _Page:
             seen.setdefault(key, claim.offset)
             if block and again:
                 self._add(claim, "duplicated", f"states {_shown(claim.count)} twice", block)
-            self._compare(claim, getattr(counts, claim.count), block)
+            self._compare(claim, _true(counts, claim.count), block)
         for ledger, name in wanted:
             counts = self.truth.get(ledger.prefix)
             stated = (ledger.stem, name) in seen or ledger.stem in vague
             if block and counts and not stated:
-                self._absent(block, ledger, name, getattr(counts, name))
+                self._absent(block, ledger, name, _true(counts, name))
 
     def _compare(self, claim: Claim, true: int | str, block: Block | None) -> None:
         if claim.value != true:

@@ -80,7 +80,7 @@ def title(ledger: Ledger, key: Key, first_line: str) -> str:
         at = ledger.title_column
         text = cells[at] if len(cells) > at else first_line
     else:
-        text = first_line.lstrip("#").strip()
+        text = first_line.lstrip("\ufeff#").strip()
         text = text.removeprefix(key.ident).strip(" \t|:-")
         text = re.sub(r"^\d{4}-\d\d-\d\d(T[\d:]+)?\s*\|?\s*", "", text)
         text = text.partition("|")[2].strip() or text  # a category may stand in front

@@ -47,18 +47,18 @@ def mend_meta(data: bytes, preamble: int, ledger: Ledger, truth: Truth, now: dat
     counts = truth.get(ledger.prefix)
     if block is None or counts is None:
         return data
-    splices, own = [], None
+    splices, first = [], dict[str, int]()
     for claim in meta_claims(data, block):
-        if claim.ledger is ledger and own is None:
-            own = claim.offset
         known = truth.get(claim.ledger.prefix)
-        if claim.ledger is ledger and claim.offset != own:
+        if known is None:
+            continue
+        if claim.offset != first.setdefault(claim.ledger.prefix, claim.offset):
             again = Splice(claim.offset, _after_line(data, claim.span[1]), b"")
             splices += [again] if again not in splices else []
-        elif known is not None:
+        else:
             value = str(getattr(known, claim.count or "")).encode()
             splices.append(Splice(*claim.span, value))
-    if own is None:
+    if ledger.prefix not in first:
         splices.append(_first_line(data, block, f"{ledger.total_key}: {counts.index_entries}"))
     stamp = _META_STAMP.search(data, block.start, block.end)
     if stamp:
@@ -109,9 +109,11 @@ def mend_readme(data: bytes, truth: Truth, now: datetime, title: Callable[[Ledge
     eol = _eol(data, block)
     bullets = eol.join(line.encode() for line in readme_lines(truth, title))
     stamp = f"**Last Updated**: {now:%Y-%m-%d %H:%M}".encode()
+    lines = _claim_lines(data, block, truth)
     found = _STAMP.search(data, block.start, block.end)
     splices = [Splice(found.start(), found.end(), stamp)] if found else []
-    lines = _claim_lines(data, block, truth)
+    if found and found.start() in dict(lines):  # that line goes with its claim
+        splices, bullets = [], stamp + eol + eol + bullets
     if lines:
         (first, end), *more = lines
         splices.append(Splice(first, end, bullets + eol))

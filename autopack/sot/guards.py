@@ -22,21 +22,24 @@ class Size:
     entries: int
 
 
-def losses(stored: Mapping[str, int], now: Mapping[str, Size]) -> Iterator[Finding]:
+def losses(
+    stored: Mapping[str, int], now: Mapping[str, Size], what: str = "entries"
+) -> Iterator[Finding]:
     """Yield a finding for each ledger that is empty, vanished or shrank by over 20 %.
 
     Args:
         stored: Entries by path in the published generation.
         now: Sizes by path on disk.
+        what: What is counted.
     """
     for path, size in now.items():
         if size.blank:
             yield _loss("empty_ledger", path, "the ledger is empty")
         elif path in stored and _shrank(stored[path], size.entries):
-            message = f"entries shrank from {stored[path]} to {size.entries}, by over 20 %"
+            message = f"{what} shrank from {stored[path]} to {size.entries}, by over 20 %"
             yield _loss("ledger_shrank", path, message)
     for path in stored.keys() - now.keys():
-        message = f"the index holds {stored[path]} entries of this ledger, but the file is gone"
+        message = f"the index holds {stored[path]} {what} of this ledger, but the file is gone"
         yield _loss("ledger_vanished", path, message)
 
 

@@ -71,8 +71,10 @@ def _elements(text: str, at: int, key: str, out: Segments, cursor: _Bytes) -> No
 def _separator(text: str, at: int, closing: str) -> int:
     at = _skip(text, at)
     if text[at] == ",":
-        return _skip(text, at + 1)
-    if text[at] != closing:
+        at = _skip(text, at + 1)
+        if text[at] == closing:
+            raise json.JSONDecodeError(f"',' in front of '{closing}'", text, at)
+    elif text[at] != closing:
         raise json.JSONDecodeError(f"expected ',' or '{closing}'", text, at)
     return at
 

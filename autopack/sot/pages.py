@@ -10,7 +10,7 @@ from autopack.sot.segments import Segments
 
 PAGE = 64
 """Segments in a freshly cut page."""
-PARSER = 2
+PARSER = 3
 """Raised when the same bytes are cut, counted or diagnosed differently: stored pages are stale."""
 
 
@@ -41,11 +41,15 @@ class Window:
 
 
 def page_digest(segments: Segments, first: int, count: int) -> bytes:
-    """Return the digest of a run of segments: where it is cut, as what, and its bytes."""
+    """Return the digest of a run of segments: where it is cut, as what, its ids and its bytes.
+
+    An id may come from above the run, as that of a list's elements does from the list's name.
+    """
     last = first + count
     digest = sha256(b"%d:" % PARSER)
     digest.update(segments.kinds[first:last])
     digest.update(segments.lengths[first:last].tobytes())
+    digest.update("\0".join(segments.idents[first:last]).encode())
     start = segments.starts[first]
     end = segments.starts[last - 1] + segments.lengths[last - 1]
     digest.update(memoryview(segments.data)[start:end])

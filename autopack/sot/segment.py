@@ -8,6 +8,7 @@ an h1 is never an entry. Lines end at LF only, so a form feed or a lone CR cuts 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from functools import cache
 
 from autopack.sot.ids import ID_NUMBER, slug
@@ -16,7 +17,8 @@ from autopack.sot.ledgers import Ledger
 from autopack.sot.segments import Kind, Note, Segments
 
 _FENCE = re.compile(rb"(?:\A|\n) {0,3}(`{3,}|~{3,})([^\n]*)")
-_DELIMITER = re.compile(rb"\|(?=[^\n]*-)[ \t:|-]*\r?\n?")
+_BAR = re.compile(rb" {0,3}\|")
+_DELIMITER = re.compile(rb" {0,3}\|(?=[^\n]*-)[ \t:|-]*\r?\n?")
 _PIPE = re.compile(rb"(?<!\\)\|")
 _INDEX_TITLE = re.compile(rb"INDEX\b", re.I)
 
@@ -91,8 +93,14 @@ def _landmarks(prefix: str) -> re.Pattern[bytes]:
     """Match what can begin a segment: a heading up to h3, or a row that looks like INDEX."""
     own = prefix.encode() + ID_NUMBER
     heading = rb"(#{1,3})[ \t]+(?:(" + own + rb")|([^\n]*))"
-    row = rb"\|[ \t]*\d{4}-\d\d-\d\d[^|\n]*\|[ \t]*(" + own + rb")[ \t]*\|"
-    return re.compile(rb"\n(?:" + heading + rb"|" + row + rb")")
+    return re.compile(rb"\n(?:" + heading + rb"|" + _row_shape(prefix).pattern + rb")")
+
+
+@cache
+def _row_shape(prefix: str) -> re.Pattern[bytes]:
+    """Match the date and the id of a row that looks like INDEX."""
+    own = prefix.encode() + ID_NUMBER
+    return re.compile(rb"\|[ \t]*\d{4}-\d\d-\d\d[^|\n]*\|[ \t]*(" + own + rb")[ \t]*\|")
 
 
 def _segment_headings(data: bytes) -> Segments:
@@ -100,8 +108,8 @@ def _segment_headings(data: bytes) -> Segments:
     out = Segments(data)
     out.begin(0, Kind.PREAMBLE, "")
     fences, fenced_from = Fences(data), 0
-    for match in re.finditer(rb"(?:\A|\n)(#{2,3})[ \t]+([^\n]*)", data):
-        start = match.start(1)
+    for match in re.finditer(rb"(?:\A(?:\xef\xbb\xbf)?|\n)(#{2,3})[ \t]+([^\n]*)", data):
+        start = 0 if match[0].startswith(BOM_UTF8) else match.start(1)
         if fences.open_at(fenced_from, start) is not None:
             continue
         fenced_from = start
@@ -136,6 +144,7 @@ class _Cutter:
         self.index_from = 0
         self.fenced = _has(data, b"`") or _has(data, b"~")
         self.fences = Fences(data)
+        self.counted = (0, 1)  # an offset and its line
         self.block_end = 0  # of the run of `|` lines looked at last
         self.block_is_table = False
 
@@ -144,7 +153,7 @@ class _Cutter:
         self.out.begin(0, Kind.PREAMBLE, "")
         pattern = _landmarks(self.ledger.prefix)
         # A landmark follows a newline, so the one that may open the file is matched behind one.
-        if first := pattern.match(b"\n" + self.data[:4096]):
+        if first := pattern.match(b"\n" + self.data[:4096].removeprefix(BOM_UTF8)):
             self._landmark(first, 0)
         starts, kinds, idents = self.out.starts, self.out.kinds, self.out.idents
         for match in pattern.finditer(self.data):
@@ -178,11 +187,17 @@ class _Cutter:
         ident = own.decode()
         fence = self._fence(start)
         if fence is not None:
-            line = self.data.count(b"\n", 0, fence) + 1
+            line = self._line(fence)
             message = f"{ident} starts inside the code fence opened on line {line}"
             self.out.notes.append(Note("fence_recovered", start, message))
         self.out.begin(start, Kind.SECTION, ident)
         self.level = level
+
+    def _line(self, fence: int) -> int:
+        """Return the line of a fence; each begins behind the one before, so counting goes on."""
+        at, line = self.counted
+        self.counted = fence, line + self.data.count(b"\n", at, fence)
+        return self.counted[1]
 
     def _heading(self, start: int, level: int, text: bytes) -> None:
         """An h1-h3 without an own id closes a section of its own level or deeper."""
@@ -207,9 +222,7 @@ class _Cutter:
     def _stray(self, start: int, ident: bytes) -> None:
         if self._inside_table(start) or self._fence(start) is not None:
             return
-        self.out.begin(start, Kind.STRAY_ROW, ident.decode())
-        message = f"row of {ident.decode()} outside the INDEX table"
-        self.out.notes.append(Note("stray_row", start, message))
+        self._begin_stray(start, ident.decode())
         end = self.data.find(b"\n", start) + 1
         if 0 < end < len(self.data):
             self.out.begin(end, Kind.TEXT, "")
@@ -243,15 +256,36 @@ class _Cutter:
         at = self.index_from
         while at < end:
             after = self.data.find(b"\n", at, end) + 1 or end
-            if self.data[at : at + 1] != b"|":
+            if self.data[at] != 0x7C and not _BAR.match(self.data, at, after):
                 seen_delimiter = False
-                if self.out.starts[-1] != at and self.out.kinds[-1] != Kind.TEXT:
-                    self.out.begin(at, Kind.TEXT, "")
+                self._text(at)
             elif _DELIMITER.fullmatch(self.data, at, after):
                 seen_delimiter = True
+                self._text(at)
             elif seen_delimiter:
                 self._row(at, after)
+            else:
+                self._behind_table(at, after)
             at = after
+
+    def _text(self, at: int) -> None:
+        """Let text between rows be a segment of its own; the INDEX heading keeps what follows."""
+        if self.out.kinds[-1] != Kind.TEXT:
+            self.out.begin(at, Kind.TEXT, "")
+
+    def _behind_table(self, at: int, after: int) -> None:
+        """A blank line or a comment ends a table: what looks like its row is a stray one."""
+        row = _row_shape(self.ledger.prefix).match(self.data, at, after)
+        fenced = self.fenced and self.fences.open_at(self.index_from, at) is not None
+        if row is None or fenced:
+            self._text(at)
+        else:
+            self._begin_stray(at, row[1].decode())
+
+    def _begin_stray(self, start: int, ident: str) -> None:
+        self.out.begin(start, Kind.STRAY_ROW, ident)
+        message = f"row of {ident} outside the INDEX table"
+        self.out.notes.append(Note("stray_row", start, message))
 
     def _row(self, start: int, end: int) -> None:
         cells = cells_of(self.data[start:end])

@@ -74,6 +74,19 @@ def test_a_second_run_leaves_the_sqlite_file_byte_identical(tmp_path: Path) -> N
     assert sorted(p.name for p in tmp_path.iterdir()) == ["autopack.db", "docs"]
 
 
+def test_entries_named_by_what_stands_above_them_are_renamed_with_it(tmp_path: Path) -> None:
+    def rules(key: str) -> str:
+        return f'{{"{key}": [' + ",\n".join(f'{{"n": {n}}}' for n in range(300)) + "]}\n"
+
+    index = Index(database_target(None, tmp_path, {}), Deadline.after(60))
+    for key in ("rules", "facts"):
+        write(tmp_path, rules(key), "LEARNED_RULES.json")
+        sync(index, tmp_path)
+    segments = read_ledgers(tmp_path)[0].segments
+    wanted = list(zip(segments.kinds, segments.idents, strict=True))
+    assert index.labels("docs/LEARNED_RULES.json") == wanted
+
+
 def test_one_edit_is_one_row(open_index, tmp_path: Path) -> None:
     write(tmp_path, ledger(500))
     sync(open_index(), tmp_path)

@@ -93,6 +93,19 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
         sync(index, tmp_path)
 
 
+@pytest.mark.parametrize("table", ["sot_outbox", "sot_meta"])
+def test_an_index_that_lacks_a_table_says_how_it_is_made_anew(
+    open_index, tmp_path: Path, table: str
+) -> None:
+    write(tmp_path, ledger(5))
+    sync(open_index(), tmp_path)
+    with open_index().database.writing("x", nullcontext) as cx:
+        cx.exec_driver_sql(f"DROP TABLE {table}")
+    with pytest.raises(Unreachable) as failed:
+        sync(open_index(), tmp_path)
+    assert failed.value.next_step.startswith("drop the sot_ tables")
+
+
 def test_a_read_only_database_file_says_so(tmp_path: Path) -> None:
     write(tmp_path, ledger(5))
     missing = Target(f"sqlite:///{tmp_path}/no/such/folder/x.db", "sqlite:///x.db", "test")

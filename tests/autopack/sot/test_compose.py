@@ -112,6 +112,11 @@ def test_a_table_of_other_columns_is_refused() -> None:
         grown(BUILD, text, Draft("t", {}))
 
 
+def test_an_indented_table_takes_a_row() -> None:
+    new = grown(BUILD, HEAD.replace("\n|", "\n  |"), Draft("t", {}))
+    assert "\n| 2026-11-24 | BUILD-001 | t | - | - |\n" in new
+
+
 def test_an_example_in_a_fence_is_no_table() -> None:
     example = "```\n## INDEX\n\n| a | b | c | d | e |\n|---|---|---|---|---|\n```\n\n"
     new = grown(BUILD, HEAD.replace("# B\n\n", f"# B\n\n{example}"), Draft("t", {}))

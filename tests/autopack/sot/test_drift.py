@@ -215,6 +215,7 @@ def in_block(line: str) -> list[str]:
     "line",
     ["- **Build status**: passing", "- **Build system**: GNU make 4.3", "- **Coverage**: 91 %",
      "- **Known issues**: see the [tracker](x)", "- **Debug mode**: off", "Since 2024.",
+     "- ✅ **Build status**: passing", "<!-- builds: see 2 -->", "- [Builds](x): 2 pages",
      "- **Next decision**: move to Postgres 16", "  counted on Monday", "### Decisions"],
 )  # fmt: skip
 def test_a_line_that_states_no_count_is_no_claim_and_stays(line: str) -> None:
@@ -232,7 +233,9 @@ def test_a_line_that_states_no_count_is_no_claim_and_stays(line: str) -> None:
     "line",
     ["- Builds: 99", "* Build entries: 99", "**Build entries**: 99", "  - **Build entries**: 99",
      "| Builds | 99 |", "- __Build entries__: 99", "- 99 builds, 88 decisions", "Total: 99 builds",
-     "- **Build entries**: 3k", "- **Build entries**: 3+", "- **Last build**: BUILD-9"],
+     "- **Build entries**: 3k", "- **Build entries**: 3+", "- **Last build**: BUILD-9",
+     "- **Builds Completed**: ~99", "- ✅ **Builds**: 99", "> - Builds: 99", "- **📦 Builds:** 99",
+     "- Builds (all): 99", "Total builds = 99"],
 )  # fmt: skip
 def test_a_wrong_count_in_any_other_shape_is_found_and_mended(line: str) -> None:
     assert [found for found in in_block(line) if found.startswith("error readme_")]
@@ -277,6 +280,8 @@ def test_prose_that_states_a_wrong_count_is_found(line: str) -> None:
         ("4 entries, 99 unique_sections", ["warning meta_drift"] * 2,
          "3 entries, 1 unique_sections"),
         ("3+", ["warning meta_drift"], "3"),
+        ("3.5", ["warning meta_drift"], "3"),
+        ("9.5 (8 unique)", ["warning meta_drift"], "3"),
         ("1" * 5000, ["warning meta_drift"], "3"),
     ],
 )  # fmt: skip
@@ -286,6 +291,15 @@ def test_every_number_of_a_meta_total_is_judged_by_its_own_name(value, codes, be
     assert [found.partition(" docs")[0] for found in said(files)] == codes
     mended = pages(files).mended(NOW).contents
     assert f"Total_Builds: {becomes}\n".encode() in mended[BUILD]
+    assert said(mended) == []
+
+
+def test_the_total_of_another_ledger_that_stands_twice_is_mended_too() -> None:
+    files = true_files()
+    twice = b"Total_Issues: 2\nTotal_Issues: 7\nTotal_Builds: 3\n"
+    files[BUILD] = files[BUILD].replace(b"Total_Builds: 3\n", twice)
+    mended = pages(files).mended(NOW).contents
+    assert b"Total_Issues: 2\nTotal_Builds: 3\n" in mended[BUILD]
     assert said(mended) == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from autopack.io.files import ledger_file
 from autopack.sot.blocks import find_block
+from autopack.sot.compose import skeleton
 from autopack.sot.ledgers import BY_STEM
 from tests.autopack.sot.counted import NOW, pages, said, true_files
 
@@ -140,3 +141,23 @@ def test_the_latest_entry_is_titled_by_its_row_then_its_section() -> None:
     section = files[BUILD] + b"\n### BUILD-171 | 2026-01-04 | *Newest* `one`\n"
     grown = pages(files).with_ledger(ledger_file(BY_STEM["BUILD_HISTORY"], section))
     assert b"Latest build**: BUILD-171: Newest one" in grown.mended(NOW).contents[README]
+
+
+def test_a_ledger_without_entries_has_none_as_its_latest_and_stays_so() -> None:
+    files = {BUILD: skeleton(BY_STEM["BUILD_HISTORY"]), README: true_files()[README]}
+    mended = pages(files).mended(NOW)
+    assert b"- **Latest build**: none\n" in mended.contents[README]
+    assert not [line for line in said(mended.contents) if "BUILD" in line or "latest" in line]
+    assert mended.mended(NOW + timedelta(days=1)).contents == mended.contents
+
+
+def test_a_stamp_that_states_a_count_stays_a_line_of_its_own() -> None:
+    files = true_files()
+    stamp, rest = files[README].split(b"\n\n- **Build", 1)
+    files[README] = stamp + b" (169 builds)\n\n- **Build" + rest
+    mended = pages(files).mended(NOW)
+    assert (
+        b"**Last Updated**: 2026-11-24 12:00\n\n- **Build entries**: 3\n"
+        in (mended.contents[README])
+    )
+    assert said(mended.contents) == []

@@ -33,7 +33,7 @@ def test_any_object_is_cut_without_loss(value, indent) -> None:
 
 
 def test_broken_json_stays_one_segment_with_an_error() -> None:
-    for text in ('{"a": 1', "[1]", '{"a" 1}', "", '{"a":1} x', "{'a':1}"):
+    for text in ('{"a": 1', "[1]", '{"a" 1}', "", '{"a":1} x', "{'a':1}", '{"a":1,}'):
         segments = cut(text, RULES)
         assert codes(segments) == ["invalid_json"], text
         assert segments.notes[0].severity == "error"
