@@ -246,13 +246,22 @@ class _Redacted:
         self._stream = stream
 
     def write(self, words: str) -> int:
-        with contextlib.suppress(BrokenPipeError):  # a reader that left must not stop the work
+        try:
             self._stream.write(redact(words))
+        except BrokenPipeError:
+            self._leave()
         return len(words)
 
     def flush(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        try:
             self._stream.flush()
+        except BrokenPipeError:
+            self._leave()
+
+    def _leave(self) -> None:
+        """A reader that left must not stop the work, nor Python's own flush at exit."""
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # a stand-in has no number
+            _to_nowhere(self._stream.fileno())
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -260,6 +269,12 @@ class _Redacted:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _to_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _redacted_stream(stream: Any) -> Any:
@@ -337,8 +352,7 @@ class _Terminal:
             while view:
                 view = view[os.write(self._out, view) :]
         except BrokenPipeError:
-            # The reader left, e.g. `| head`; Python's own flush at exit must not complain either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _to_nowhere(1)  # the reader left, e.g. `| head`, and Python flushes once more at exit
         except OSError as error:
             self.lost = True
             self._say(f"stdout: {error.strerror}. Next: write the output somewhere with free space")

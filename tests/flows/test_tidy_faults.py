@@ -115,9 +115,9 @@ def test_a_database_that_is_down_is_not_asked(workspace: Path, dead_port: int) -
 
 
 def test_a_full_disk_queues_what_does_not_fit(workspace: Path) -> None:
-    (workspace / "big.log").write_bytes(os.urandom(1 << 20))
-    before = contents(workspace)
     with small_filesystem(workspace / "archive", "size=256k"):
+        (workspace / "big.log").write_bytes(os.urandom(1 << 20))
+        before = contents(workspace)
         report = tidy(workspace, *QUICK)
         assert contents(workspace) == before - Counter([b""])
         assert "move_space" in codes(report)

@@ -133,7 +133,10 @@ class Console:
             label = dialog.get_by_text(name, exact=False).first
             label.locator("xpath=following::textarea[1]").fill(typed)
         self.picture(picture)
-        dialog.get_by_role("button", name="Submit").click()
+        with self.page.expect_response(lambda told: told.url.endswith("/resume")) as answer:
+            dialog.get_by_role("button", name="Submit").click()
+        assert answer.value.ok, (answer.value.status, answer.value.text())
+        assert answer.value.json()["status"] == "ACCEPT", answer.value.text()
 
     def picture(self, name: str) -> None:
         """Keep a picture of the page for the documentation, where that was asked for."""

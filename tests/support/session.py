@@ -30,7 +30,10 @@ TARGETS = (
 )
 """What points a flow at the developer's own servers; unset for every test."""
 
-_FOREIGN = ("PREFECT_", "PG", "QDRANT_", "DATABASE_URL", "XDG_", "GIT_DIR", "GIT_INDEX", "GIT_WORK")
+_FOREIGN = (
+    "PREFECT_", "PG", "QDRANT_", "DATABASE_URL", "XDG_", "GIT_DIR", "GIT_INDEX", "GIT_WORK",
+    "PYTHONUNBUFFERED",  # it hides what a full buffer does at the end
+)  # fmt: skip
 _OURS = {
     "HOME": str(FOLDER / "home"),
     "TMPDIR": str(FOLDER / "tmp"),
