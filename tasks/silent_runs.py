@@ -1,8 +1,8 @@
 """Flow runs that are open and give no sign of life: those of machines that are gone.
 
-Every run sends a heartbeat. Prefect's automation closes a run whose next one is missing, but it
-misses nothing where the last ones were lost on the way, as when Redis dies with the machine. Here
-is the second look, at what the server has kept.
+Every run sends a heartbeat. Prefect's automation closes a run whose next one is missing, unless
+Redis or the services stood still when it was due. Here is the second look, at what the server has
+kept.
 """
 
 from __future__ import annotations
