@@ -11,6 +11,8 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+PAGE = 200
+"""What one question for a list is answered with; a server gives no more."""
 _LARGEST = 8 << 20
 
 
@@ -50,16 +52,22 @@ def call(
         raise NoAnswer(str(error)) from error
 
 
-def ask(url: str, path: str, until: float, body: dict[str, Any] | None = None) -> Any:
+def ask(
+    url: str,
+    path: str,
+    until: float,
+    body: dict[str, Any] | None = None,
+    method: str | None = None,
+) -> Any:
     """Return the JSON of one request that the server grants; while its SQLite is locked, ask again.
 
     Raises:
         NoAnswer: It was not granted by `until`, on the monotonic clock in seconds.
     """
-    status, answer = call(url, path, until, body)
+    status, answer = call(url, path, until, body, method)
     while status == 503 and time.monotonic() < until:
         time.sleep(0.1)
-        status, answer = call(url, path, until, body)
+        status, answer = call(url, path, until, body, method)
     if status >= 300:
         raise NoAnswer(f"{path} answered {status}")
     return answer

@@ -267,9 +267,10 @@ def _arrive(run_id: str) -> None:
     """Let later runs know this process, and end what dead ones of this host have left."""
     from tasks import api, leftovers, server
 
+    url = server.api_url()
     with contextlib.suppress(api.NoAnswer):  # its next heartbeats, or their absence, say the same
-        leftovers.sign(server.api_url(), run_id)
-        leftovers.sweep(server.api_url(), limit=1.0)
+        leftovers.sign(url, run_id)
+        leftovers.sweep(url, limit=1.0)
 
 
 def _gate(run: Run) -> AutopackError | None:

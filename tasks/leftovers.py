@@ -100,7 +100,7 @@ def close(url: str, tag: str, message: str, limit: float = 5.0) -> int:
 def sign(url: str, run_id: str, limit: float = 1.0) -> None:
     """Put this process into the labels of a flow run that others have created."""
     until, labels = time.monotonic() + limit, {LABEL: this_process().tag}
-    api.call(url, f"/flow_runs/{run_id}/labels", until, labels, method="PATCH")
+    api.ask(url, f"/flow_runs/{run_id}/labels", until, labels, method="PATCH")
 
 
 def sweep(url: str, limit: float = 2.0) -> int:

@@ -8,8 +8,6 @@ from typing import Any
 from tasks import api
 
 STATES = ("RUNNING", "PENDING", "CANCELLING")
-MOST = 200
-"""The runs that one question is answered with; a server gives no more."""
 
 
 def find(
@@ -25,7 +23,7 @@ def find(
         wanted["tags"] = {"all_": [tag]}
     if due_before is not None:
         wanted["expected_start_time"] = {"before_": due_before.isoformat()}
-    body = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC", "limit": MOST}
+    body = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC", "limit": api.PAGE}
     found: list[dict[str, Any]] = api.ask(url, "/flow_runs/filter", until, body)
     return found
 

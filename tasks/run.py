@@ -214,16 +214,13 @@ def bug(run: Run, error: BaseException) -> Report:
     return failed(run, AutopackError(text, next_step=f"report it with the traceback in {path}"))
 
 
-_POSIX = "fcntl"
-
-
 def _ours(module: str) -> bool:
     return module.partition(".")[0] in ("autopack", "tasks", "flows", "deployments")
 
 
 def _not_installed(module: str) -> AutopackError:
     """Return the error of an interpreter that lacks what this project stands on."""
-    if module == _POSIX:
+    if module == "fcntl":
         return Refused(
             f"{sys.platform} has no {module}, which writes and records are locked with",
             next_step="run it on Linux or macOS",

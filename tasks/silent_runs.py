@@ -73,13 +73,12 @@ def _beat_s() -> float:
     return max(LEAST_BEAT_S, float(given)) if known else BEAT_S
 
 
-def _heard(url: str, since: datetime, until: datetime, ends: float, *resources: str) -> bool:
-    """Return whether the server has kept an event of this time, of these resources or of any."""
+def _heard(url: str, since: datetime, until: datetime, ends: float, resource: str = "") -> bool:
+    """Return whether the server has kept an event of this time, of a resource or of any."""
     wanted: dict[str, Any] = {
         "occurred": {"since": since.isoformat(), "until": until.isoformat()},
-        "order": "DESC",
     }
-    if resources:
-        wanted["resource"] = {"id": list(resources)}
+    if resource:
+        wanted["resource"] = {"id": [resource]}
     found = api.ask(url, "/events/filter", ends, {"filter": wanted, "limit": 1})
     return bool(found["events"])

@@ -12,8 +12,6 @@ from tasks.engine import task
 from tasks.status import Looking
 
 ASK_S = 3.0
-RUNS = 200
-"""The runs that one question is answered with; a server gives no more."""
 _STATES: dict[str, State] = {"FAILED": "look", "CRASHED": "look"}
 FORGOTTEN = timedelta(days=7)
 """So long after its end the failed run of a flow without a deployment counts no more."""
@@ -50,7 +48,7 @@ def _answered(looking: Looking, url: str) -> Part:
     flows = _names(url, "/flows/filter", until)
     last = _last_of_each(url, flows, until)
     due = _runs(url, ["SCHEDULED"], "EXPECTED_START_TIME_ASC", until)
-    served = api.ask(url, "/deployments/filter", until, {"limit": RUNS})
+    served = api.ask(url, "/deployments/filter", until, {"limit": api.PAGE})
     deployments = {one["id"]: one["name"] for one in served}
     following = _first_of_each(due, "deployment_id")
     runs = [_ended(run, flows) for run in last]
@@ -89,7 +87,7 @@ def _part(failed: list[str], late: list[str], due: int, known: int) -> Part:
 
 
 def _names(url: str, path: str, until: float) -> dict[str, str]:
-    return {one["id"]: one["name"] for one in api.ask(url, path, until, {"limit": RUNS})}
+    return {one["id"]: one["name"] for one in api.ask(url, path, until, {"limit": api.PAGE})}
 
 
 def _last_of_each(url: str, flows: dict[str, str], until: float) -> list[dict[str, Any]]:
@@ -100,7 +98,7 @@ def _last_of_each(url: str, flows: dict[str, str], until: float) -> list[dict[st
         ended = _runs(url, ENDED, "END_TIME_DESC", until, sorted(left))
         new = [run for run in _first_of_each(ended, "flow_id") if run["flow_id"] in left]
         last += new
-        if not new or len(ended) < RUNS:
+        if not new or len(ended) < api.PAGE:
             break
         left -= {run["flow_id"] for run in new}
     return last
@@ -109,7 +107,7 @@ def _last_of_each(url: str, flows: dict[str, str], until: float) -> list[dict[st
 def _runs(
     url: str, states: list[str], sort: str, until: float, flows: list[str] | None = None
 ) -> list[dict[str, Any]]:
-    wanted = {"flow_runs": {"state": {"type": {"any_": states}}}, "sort": sort, "limit": RUNS}
+    wanted = {"flow_runs": {"state": {"type": {"any_": states}}}, "sort": sort, "limit": api.PAGE}
     wanted |= {} if flows is None else {"flows": {"id": {"any_": flows}}}
     found: list[dict[str, Any]] = api.ask(url, "/flow_runs/filter", until, wanted)
     return found

@@ -1,7 +1,7 @@
 """Take and let go locks, while signals raise at any moment: nothing may stay locked.
 
 `python -m tests.support.lock_signals ROOT TIMES`: a child sends SIGINT or SIGTERM at random, until
-so many have ended a block. Prints in how many rounds, and the lock files that stayed open after it.
+so many have ended a block. Prints how many, in how many rounds, and the lock files left open after.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def main() -> None:
             left += still_open()
     os.kill(sender, signal.SIGKILL)
     os.waitpid(sender, 0)
-    print(json.dumps({"rounds": rounds, "left": left}))
+    print(json.dumps({"rounds": rounds, "raised": raised, "left": left}))
 
 
 if __name__ == "__main__":

@@ -50,10 +50,10 @@ class PrefectServer:
         """Return the JSON answer of one API call."""
         return api.call(self.url, path, time.monotonic() + 20)[1]
 
-    def running(self, labels: dict[str, Any]) -> str:
-        """Make a flow run that is open, with these labels, and return its ID."""
-        flow = self.post("/flows/", {"name": "made-by-hand"})["id"]
-        run = {"flow_id": flow, "state": {"type": "RUNNING"}, "labels": labels}
+    def open_run(self, flow: str = "made-by-hand", kind: str = "RUNNING", **more: Any) -> str:
+        """Make a run of a flow in this state, and return its ID."""
+        state = {"type": kind, "name": kind.capitalize()}
+        run = {"flow_id": self.post("/flows/", {"name": flow})["id"], "state": state, **more}
         return str(self.post("/flow_runs/", run)["id"])
 
     def torn(self) -> str:
@@ -62,7 +62,7 @@ class PrefectServer:
         tag = leftovers.process(child.pid).tag
         child.kill()
         child.wait()
-        return self.running({leftovers.LABEL: tag})
+        return self.open_run(labels={leftovers.LABEL: tag})
 
     def run_of(self, workspace: Path) -> dict[str, Any]:
         """Return the newest flow run whose workspace this is."""

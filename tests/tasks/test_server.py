@@ -234,7 +234,7 @@ def test_a_live_run_is_left_alone(prefect_server: PrefectServer, workspace: Path
 
 
 def test_a_run_of_a_deployment_is_known_by_its_label(prefect_server: PrefectServer) -> None:
-    dead, live = prefect_server.torn(), prefect_server.running({"theirs": 1})
+    dead, live = prefect_server.torn(), prefect_server.open_run(labels={"theirs": 1})
     leftovers.sign(prefect_server.url, live, limit=20)
     assert leftovers.sweep(prefect_server.url, limit=20) == 1
     assert prefect_server.get(f"/flow_runs/{dead}")["state_type"] == "CRASHED"

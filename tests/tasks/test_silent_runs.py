@@ -27,10 +27,7 @@ class Clock:
 
     def run(self, kind: str = "RUNNING", **more: Any) -> str:
         """Make a flow run in this state, as of the real time."""
-        flow = self.server.post("/flows/", {"name": "silent"})
-        state = {"type": kind, "name": kind.capitalize()}
-        made = self.server.post("/flow_runs/", {"flow_id": flow["id"], "state": state, **more})
-        return str(made["id"])
+        return self.server.open_run("silent", kind, **more)
 
     def heard(self, *what: tuple[str, float]) -> None:
         """Let the server keep an event of each resource so many beats ago; wait until it does."""
