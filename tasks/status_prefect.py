@@ -26,9 +26,10 @@ def ask_prefect(looking: Looking) -> None:
     if found != "prefect":
         looking.parts.append(_absent(found))
         return
-    looking.prefect = server.api_url()
+    url = server.api_url()
     try:
-        looking.parts.append(_answered(looking, looking.prefect))
+        looking.parts.append(_answered(looking, url))
+        looking.prefect = url
     except api.NoAnswer as error:
         looking.parts.append(Part("schedules", "unknown", f"Prefect does not answer: {error}"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -141,6 +141,7 @@ def test_a_server_whose_answers_are_not_prefect_s_is_one_line(runs, looking, mon
     assert part.state == "unknown"
     assert "Prefect" in part.words
     assert looking.runs == looking.due == []
+    assert looking.prefect is None, "it is asked for nothing more"
 
 
 def test_a_server_that_wants_a_password_is_not_one_that_is_absent(looking, monkeypatch) -> None:
